@@ -1,0 +1,39 @@
+# Helpers of the build. One function per kind of thing that we build.
+
+set(MIXWRIGHT_WARNINGS -Wall -Wextra -Wno-unused-parameter)
+if(MIXWRIGHT_WERROR)
+  list(APPEND MIXWRIGHT_WARNINGS -Werror)
+endif()
+
+function(mixwright_common_options name)
+  target_compile_options(${name} PRIVATE ${MIXWRIGHT_WARNINGS})
+  # Programs and libraries share one precompiled header, so all are compiled alike.
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${name} PRIVATE -fPIC)
+  if(MIXWRIGHT_SANITIZE)
+    target_compile_options(${name} PRIVATE -fsanitize=${MIXWRIGHT_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(${name} PUBLIC -fsanitize=${MIXWRIGHT_SANITIZE})
+  endif()
+endfunction()
+
+# A library of the compiler: static, sees MLIR, shares the precompiled header.
+#   mixwright_library(<name> SOURCES <cpp>... [LIBS <lib>...])
+function(mixwright_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  mixwright_common_options(${name})
+  target_precompile_headers(${name} REUSE_FROM MixwrightPCH)
+  target_link_libraries(${name} PUBLIC ${ARG_LIBS})
+  add_dependencies(${name} MixwrightTableGen)
+endfunction()
+
+# A program of the compiler, linked with the LLVM and MLIR shared libraries.
+#   mixwright_tool(<name> SOURCES <cpp>... [LIBS <lib>...])
+function(mixwright_tool name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  mixwright_common_options(${name})
+  target_precompile_headers(${name} REUSE_FROM MixwrightPCH)
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} MLIR LLVM)
+  add_dependencies(${name} MixwrightTableGen)
+endfunction()

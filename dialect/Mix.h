@@ -1,0 +1,37 @@
+//===- Mix.h - The mix dialect ----------------------------------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_DIALECT_MIX_H
+#define MIXWRIGHT_DIALECT_MIX_H
+
+#include "dialect/Axes.h"
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialect/MixDialect.h.inc"
+#include "dialect/MixEnums.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialect/MixAttrs.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialect/MixOps.h.inc"
+
+namespace mix {
+/// Attribute names on a mixer (`func.func`), its arguments and its results.
+inline constexpr llvm::StringLiteral kMixerAttr = "mix.mixer";
+inline constexpr llvm::StringLiteral kNameAttr = "mix.name";
+inline constexpr llvm::StringLiteral kKindAttr = "mix.kind";
+inline constexpr llvm::StringLiteral kBlocksAttr = "mix.blocks";
+} // namespace mix
+
+#endif // MIXWRIGHT_DIALECT_MIX_H

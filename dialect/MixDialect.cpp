@@ -1,0 +1,45 @@
+//===- MixDialect.cpp - The mix dialect and its attributes ------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialect/Mix.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace mix;
+
+#include "dialect/MixDialect.cpp.inc"
+#include "dialect/MixEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialect/MixAttrs.cpp.inc"
+
+void MixDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialect/MixAttrs.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialect/MixOps.cpp.inc"
+      >();
+}
+
+LogicalResult AxesAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               ArrayRef<StringAttr> names) {
+  llvm::StringSet<> seen;
+  for (StringAttr name : names)
+    if (!seen.insert(name.getValue()).second)
+      return emitError() << "axis '" << name.getValue() << "' is named twice";
+  return success();
+}

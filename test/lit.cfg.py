@@ -1,0 +1,17 @@
+"""lit configuration: shell tests with FileCheck over the built tools."""
+import os
+import lit.formats
+
+config.name = "mixwright"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".mix", ".test"]
+config.excludes = ["Inputs", "CMakeLists.txt", "lit.cfg.py", "lit.site.cfg.py"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.mixwright_build_dir, "test")
+
+config.environment["PATH"] = os.pathsep.join(
+    [os.path.join(config.mixwright_build_dir, "bin"), config.llvm_tools_dir, os.environ["PATH"]])
+config.environment["FILECHECK_OPTS"] = "--enable-var-scope --dump-input=fail"
+config.substitutions.append(("%source_dir", config.mixwright_source_dir))
+config.substitutions.append(("%build_dir", config.mixwright_build_dir))
+config.substitutions.append(("%examples", os.path.join(config.mixwright_source_dir, "examples")))
