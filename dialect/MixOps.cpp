@@ -11,12 +11,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/Mix.h"
-#include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/StringSet.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/IR/OpImplementation.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace mix;
@@ -69,7 +69,8 @@ static std::string quoteAxes(ArrayRef<StringRef> axes) {
 
 /// Whether two lists name the same axes, in any order.
 static bool isPermutation(ArrayRef<StringRef> a, ArrayRef<StringRef> b) {
-  return a.size() == b.size() && llvm::all_of(a, [&](StringRef x) { return llvm::is_contained(b, x); });
+  return a.size() == b.size() &&
+         llvm::all_of(a, [&](StringRef x) { return llvm::is_contained(b, x); });
 }
 
 /// The reduced axes of each source: an array of arrays of strings.
@@ -118,6 +119,18 @@ LogicalResult ReadOp::verify() {
       result.getElementType() != expected.getElementType())
     return emitOpError("expects a result with the axes ")
            << quoteAxes(mix::getAxes(expected)) << ", got " << result;
+  return success();
+}
+
+LogicalResult BindOp::verify() {
+  // bind_c1
+  if (!isIndexAxis(getAxis()) || !hasAxis(getSource().getType(), getAxis()))
+    return emitOpError("expects an index axis of the source, got '") << getAxis() << "'";
+  // bind_c2
+  RankedTensorType expected =
+      renameAxis(getSource().getType(), getAxis(), mix::getSpace(getAxis()));
+  if (getResult().getType() != expected)
+    return emitOpError("expects a result of type ") << expected;
   return success();
 }
 
@@ -237,8 +250,8 @@ LogicalResult ForOp::verify() {
     if (!seen.insert(name).second)
       return emitOpError("names state '") << name << "' twice";
   if (names.size() != numStates)
-    return emitOpError("expects one name per state, got ") << names.size() << " names for "
-                                                           << numStates << " states";
+    return emitOpError("expects one name per state, got ")
+           << names.size() << " names for " << numStates << " states";
   // for_c1
   Type position = RankedTensorType::get({}, IntegerType::get(getContext(), 64));
   SmallVector<Type> arguments = {position};
@@ -250,20 +263,17 @@ LogicalResult ForOp::verify() {
            << (getBlock() ? ", frozen states" : "");
   // for_c2
   auto yield = dyn_cast<YieldOp>(getBody().front().getTerminator());
-  if (!yield || yield.getValues().size() != getNumResults() ||
-      getNumResults() < numStates ||
+  if (!yield || yield.getValues().size() != getNumResults() || getNumResults() < numStates ||
       !llvm::equal(yield.getValues().take_front(numStates).getTypes(), getInits().getTypes()))
     return emitOpError("expects its body to yield the next states, then one value per output");
   // for_c3
   for (auto [init, result] : llvm::zip(getInits(), getFinalStates()))
     if (init.getType() != result.getType())
       return emitOpError("expects the final state to have the type of the initial one");
-  for (auto [value, output] :
-       llvm::zip(yield.getValues().drop_front(numStates), getOutputs())) {
+  for (auto [value, output] : llvm::zip(yield.getValues().drop_front(numStates), getOutputs())) {
     SmallVector<StringRef> expected = {getSpace()};
     llvm::append_range(expected, getAxes(value));
-    if (getAxes(output) != expected ||
-        getElementTypeOrSelf(output) != getElementTypeOrSelf(value))
+    if (getAxes(output) != expected || getElementTypeOrSelf(output) != getElementTypeOrSelf(value))
       return emitOpError("expects an output with the axes ") << quoteAxes(expected);
   }
   return success();
@@ -284,7 +294,8 @@ LogicalResult AffineScanOp::verify() {
     return emitOpError("expects at least one contracted axis");
   SmallVector<StringRef> free = getAxes(dropAxes(state, contracted));
 
-  auto checkOperand = [&](Value value, StringRef role, ArrayRef<StringRef> allowed) -> LogicalResult {
+  auto checkOperand = [&](Value value, StringRef role,
+                          ArrayRef<StringRef> allowed) -> LogicalResult {
     if (!hasAxis(value.getType(), getAxis()))
       return emitOpError("expects ") << role << " to have the axis '" << getAxis() << "'";
     for (StringRef axis : getAxes(value))
@@ -313,7 +324,8 @@ LogicalResult AffineScanOp::verify() {
   if (getCoefRows().size() != getCoefs().size() || getCoefCols().size() != getCoefs().size())
     return emitOpError("expects a row and a column per coefficient");
   for (auto [row, col] : llvm::zip(getCoefRows(), getCoefCols()))
-    if (row < 0 || row >= (int64_t)getLefts().size() || col < 0 || col >= (int64_t)getReads().size())
+    if (row < 0 || row >= (int64_t)getLefts().size() || col < 0 ||
+        col >= (int64_t)getReads().size())
       return emitOpError("has a coefficient out of range at row ") << row << ", column " << col;
   // affine_scan_c5
   if (getAfter().size() != getQueries().size() || getOutputs().size() != getQueries().size())

@@ -86,6 +86,28 @@ def Mix_ReadOp : Mix_Op<"read", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Mix_BindOp : Mix_Op<"bind", [Pure]> {
+  let summary = "Turn the axis of an index variable into the axis of its space";
+  let description = [{
+    The inverse of reading with the positions of an index variable: the axis
+    `"i:T"` of the source becomes the axis `"T"` of the result; values and
+    order of the other axes stay.
+
+    * C1: `axis` is an index axis of the source.
+    * C2: the result is the source with `axis` renamed to its space.
+
+    ```mlir
+    // The output of a lifted map over i.
+    %o = mix.bind %oi along "i:T" : tensor<?x8xf64, #mix.axes<["i:T", "V"]>>
+      to tensor<?x8xf64, #mix.axes<["T", "V"]>>
+    ```
+  }];
+  let arguments = (ins Mix_Value:$source, StrAttr:$axis);
+  let results = (outs Mix_Value:$result);
+  let assemblyFormat = "$source `along` $axis attr-dict `:` type($source) `to` type($result)";
+  let hasVerifier = 1;
+}
+
 def Mix_BroadcastOp : Mix_Op<"broadcast", [Pure]> {
   let summary = "Repeat a value along more named axes";
   let description = [{

@@ -83,7 +83,8 @@ LogicalResult SolveOp::verify() {
   // solve_c1
   if (rhs.empty() || rhs.size() > 2 || a != ArrayRef<int64_t>({rhs[0], rhs[0]}) ||
       shapeOf(getResult()) != rhs)
-    return emitOpError("expects a matrix C x C and right-hand sides and result of shape C or C x V");
+    return emitOpError(
+        "expects a matrix C x C and right-hand sides and result of shape C or C x V");
   if (group <= 0 || rhs[0] % group != 0)
     return emitOpError("expects 'group' to divide the number of rows ") << rhs[0];
   // solve_c2
