@@ -1,0 +1,322 @@
+//===- mix-evaluate.cpp - Evaluate mixers and compare their levels ----------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Tests of passes use this tool: it evaluates every mixer of a file on random
+// inputs, and the mixers of the same names of another file on the same inputs.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialect/Evaluate.h"
+#include "dialect/Mix.h"
+#include "dialect/Tile.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/xxhash.h"
+#include <cmath>
+#include <random>
+
+using namespace mlir;
+using namespace mix;
+using llvm::Error;
+using llvm::Expected;
+namespace cl = llvm::cl;
+
+static cl::opt<std::string> inputFile(cl::Positional, cl::desc("FILE.mlir"), cl::Required);
+static cl::opt<std::string> otherFile("against",
+                                      cl::desc("Compare with the mixers of this file ('-': stdin)"),
+                                      cl::value_desc("FILE.mlir"));
+static cl::list<std::string> problems("size",
+                                      cl::desc("Sizes of the axes of one problem; may be repeated"),
+                                      cl::value_desc("T=65,K=8"));
+static cl::list<std::string>
+    ranges("range", cl::desc("Draw an input uniformly from a range, not from N(0, 1)"),
+           cl::value_desc("NAME=LOW:HIGH"));
+static cl::opt<uint64_t> seed("seed", cl::desc("Seed of the random inputs"), cl::init(1));
+static cl::opt<double> tolerance("tolerance", cl::desc("The largest accepted relative error"),
+                                 cl::init(1e-10));
+static cl::opt<bool> printValues("print", cl::desc("Print the outputs and final states"));
+
+namespace {
+
+struct Bounds {
+  double low, high;
+};
+
+/// One call of a mixer: sizes of axes by name, and whether to give initial states.
+struct Problem {
+  std::string text;
+  llvm::StringMap<int64_t> sizes;
+  bool givesStates;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Options
+//===----------------------------------------------------------------------===//
+
+static Expected<llvm::StringMap<int64_t>> parseSizes(StringRef text) {
+  llvm::StringMap<int64_t> sizes;
+  SmallVector<StringRef> parts;
+  text.split(parts, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef part : parts) {
+    auto [name, number] = part.split('=');
+    int64_t size;
+    if (name.empty() || number.getAsInteger(10, size) || size < 0)
+      return llvm::createStringError("expected AXIS=SIZE in --size, got '" + part + "'");
+    sizes[name] = size;
+  }
+  return sizes;
+}
+
+static Expected<llvm::StringMap<Bounds>> parseRanges() {
+  llvm::StringMap<Bounds> result;
+  for (StringRef text : ranges) {
+    auto [name, bounds] = text.split('=');
+    auto [low, high] = bounds.split(':');
+    Bounds range;
+    if (name.empty() || low.getAsDouble(range.low) || high.getAsDouble(range.high))
+      return llvm::createStringError("expected NAME=LOW:HIGH in --range, got '" + text + "'");
+    result[name] = range;
+  }
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Inputs
+//===----------------------------------------------------------------------===//
+
+/// A random array of a declared type. The numbers depend on the seed and the name
+/// only, so two programs that name their inputs alike get the same ones.
+static Expected<Array> draw(StringRef name, RankedTensorType type, const Problem &problem,
+                            const llvm::StringMap<Bounds> &ranges) {
+  Array array;
+  int64_t count = 1;
+  for (auto [axis, declared] : llvm::zip(getAxes(type), type.getShape())) {
+    auto given = problem.sizes.find(getSpace(axis));
+    if (given == problem.sizes.end() && ShapedType::isDynamic(declared))
+      return llvm::createStringError("the size of axis '" + axis + "' of '" + name +
+                                     "' is not given (--size)");
+    int64_t size = ShapedType::isDynamic(declared) ? given->second : declared;
+    array.axes.push_back(axis.str());
+    array.shape.push_back(size);
+    count *= size;
+  }
+  std::mt19937_64 engine(seed ^ llvm::xxh3_64bits(name));
+  std::normal_distribution<double> normal;
+  bool whole = type.getElementType().isInteger();
+  auto range = ranges.find(name);
+  Bounds bounds = range != ranges.end() ? range->second : Bounds{0.0, 4.0};
+  std::uniform_real_distribution<double> uniform(bounds.low, bounds.high);
+  for (int64_t n = 0; n < count; ++n) {
+    double x = whole || range != ranges.end() ? uniform(engine) : normal(engine);
+    array.data.push_back(whole ? std::floor(x) : x);
+  }
+  return array;
+}
+
+static StringRef getText(DictionaryAttr attributes, StringRef name) {
+  auto text = attributes ? attributes.getAs<StringAttr>(name) : StringAttr();
+  return text ? text.getValue() : StringRef();
+}
+
+/// Draws the inputs and, if the problem gives them, the initial states of a mixer.
+static Error drawInputs(func::FuncOp mixer, const Problem &problem,
+                        const llvm::StringMap<Bounds> &ranges, llvm::StringMap<Array> &inputs,
+                        llvm::StringMap<Array> &states) {
+  auto drawInto = [&](llvm::StringMap<Array> &arrays, StringRef name, Type type) -> Error {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (name.empty() || !tensor)
+      return llvm::createStringError("mixer '" + mixer.getSymName() +
+                                     "' has an unnamed argument or result");
+    Expected<Array> array = draw(name, tensor, problem, ranges);
+    if (!array)
+      return array.takeError();
+    arrays[name] = std::move(*array);
+    return Error::success();
+  };
+  for (BlockArgument argument : mixer.getArguments())
+    if (Error error =
+            drawInto(inputs, getText(mixer.getArgAttrDict(argument.getArgNumber()), kNameAttr),
+                     argument.getType()))
+      return error;
+  for (auto [n, type] : llvm::enumerate(mixer.getResultTypes()))
+    if (problem.givesStates && getText(mixer.getResultAttrDict(n), kKindAttr) == "state")
+      if (Error error = drawInto(states, getText(mixer.getResultAttrDict(n), kNameAttr), type))
+        return error;
+  return Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Results
+//===----------------------------------------------------------------------===//
+
+static void print(StringRef name, const Array &array) {
+  llvm::outs() << "  " << name << '[';
+  for (auto [n, axis, size] : llvm::enumerate(array.axes, array.shape))
+    llvm::outs() << (n == 0 ? "" : ",") << axis << '=' << size;
+  llvm::outs() << "] =";
+  for (double x : array.data)
+    llvm::outs() << llvm::format(" %.10g", x);
+  llvm::outs() << '\n';
+}
+
+static std::vector<std::string> sortedKeys(const llvm::StringMap<Array> &arrays) {
+  std::vector<std::string> keys;
+  for (const auto &entry : arrays)
+    keys.push_back(entry.getKey().str());
+  llvm::sort(keys);
+  return keys;
+}
+
+/// sqrt(sum (x - y)^2 / sum y^2); infinite where one side is not a number, or an
+/// infinity, and the other is not the same.
+static double relativeError(const Array &actual, const Array &expected) {
+  if (actual.shape != expected.shape)
+    return INFINITY;
+  double difference = 0.0, norm = 0.0;
+  for (auto [x, y] : llvm::zip(actual.data, expected.data)) {
+    if (x == y || (std::isnan(x) && std::isnan(y)))
+      continue;
+    if (!std::isfinite(x) || !std::isfinite(y))
+      return INFINITY;
+    difference += (x - y) * (x - y);
+  }
+  for (double y : expected.data)
+    norm += std::isfinite(y) ? y * y : 0.0;
+  return difference == 0.0 ? 0.0 : std::sqrt(difference / norm);
+}
+
+/// The largest relative error of all arrays; infinite if their names differ.
+static double relativeError(const llvm::StringMap<Array> &actual,
+                            const llvm::StringMap<Array> &expected) {
+  if (sortedKeys(actual) != sortedKeys(expected))
+    return INFINITY;
+  double error = 0.0;
+  for (const auto &entry : expected)
+    error = std::max(error, relativeError(actual.find(entry.getKey())->second, entry.getValue()));
+  return error;
+}
+
+//===----------------------------------------------------------------------===//
+// Programs
+//===----------------------------------------------------------------------===//
+
+static OwningOpRef<ModuleOp> parse(StringRef file, MLIRContext &context) {
+  return parseSourceFile<ModuleOp>(file, ParserConfig(&context));
+}
+
+static SmallVector<func::FuncOp> getMixers(ModuleOp module) {
+  SmallVector<func::FuncOp> mixers;
+  for (auto function : module.getOps<func::FuncOp>())
+    if (function->hasAttr(kMixerAttr))
+      mixers.push_back(function);
+  return mixers;
+}
+
+/// Evaluates the program of `name` in the module.
+static Expected<Evaluation> evaluateNamed(ModuleOp module, StringRef name,
+                                          const llvm::StringMap<Array> &inputs,
+                                          const llvm::StringMap<Array> &states) {
+  for (func::FuncOp mixer : getMixers(module))
+    if (mixer.getSymName() == name)
+      return evaluate(mixer, inputs, states);
+  return llvm::createStringError("there is no mixer '" + name + "'");
+}
+
+/// Evaluates one mixer, and compares it with the other file. Yields whether the
+/// comparison passed.
+static Expected<bool> runProblem(func::FuncOp mixer, ModuleOp other, const Problem &problem,
+                                 const llvm::StringMap<Bounds> &ranges) {
+  llvm::StringMap<Array> inputs, states;
+  if (Error error = drawInputs(mixer, problem, ranges, inputs, states))
+    return error;
+  Expected<Evaluation> expected = evaluate(mixer, inputs, states);
+  if (!expected)
+    return expected.takeError();
+  llvm::outs() << mixer.getSymName() << ' ' << problem.text
+               << (problem.givesStates ? " with initial states" : "");
+  bool passed = true;
+  if (other) {
+    Expected<Evaluation> actual = evaluateNamed(other, mixer.getSymName(), inputs, states);
+    if (!actual)
+      return actual.takeError();
+    double error = std::max(relativeError(actual->outputs, expected->outputs),
+                            relativeError(actual->states, expected->states));
+    passed = error <= tolerance;
+    llvm::outs() << ": error " << llvm::format("%.1e", error) << (passed ? "" : " FAILED");
+  }
+  llvm::outs() << '\n';
+  if (printValues)
+    for (const auto *arrays : {&expected->outputs, &expected->states})
+      for (const std::string &name : sortedKeys(*arrays))
+        print(name, arrays->find(name)->second);
+  return passed;
+}
+
+static bool hasStates(func::FuncOp mixer) {
+  for (unsigned n = 0; n < mixer.getNumResults(); ++n)
+    if (getText(mixer.getResultAttrDict(n), kKindAttr) == "state")
+      return true;
+  return false;
+}
+
+static Expected<int> runAll(ModuleOp module, ModuleOp other) {
+  Expected<llvm::StringMap<Bounds>> ranges = parseRanges();
+  if (!ranges)
+    return ranges.takeError();
+  if (problems.empty())
+    problems.push_back("");
+  unsigned passed = 0, failed = 0;
+  for (func::FuncOp mixer : getMixers(module))
+    for (const std::string &text : problems)
+      for (bool givesStates : {false, true}) {
+        if (givesStates && !hasStates(mixer))
+          continue;
+        Expected<llvm::StringMap<int64_t>> sizes = parseSizes(text);
+        if (!sizes)
+          return sizes.takeError();
+        Expected<bool> ok = runProblem(mixer, other, {text, *sizes, givesStates}, *ranges);
+        if (!ok)
+          return ok.takeError();
+        ++(*ok ? passed : failed);
+      }
+  if (passed + failed == 0)
+    return llvm::createStringError("the file has no mixer");
+  if (other)
+    llvm::outs() << passed << " passed, " << failed << " failed\n";
+  return failed ? 1 : 0;
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  cl::ParseCommandLineOptions(
+      argc, argv,
+      "Evaluates the mixers of a file in float64 on random inputs.\n\n"
+      "With --against, evaluates the same mixers of another file on the same inputs\n"
+      "and compares; the last line is 'N passed, N failed'.\n");
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  registry.insert<MixDialect, tile::TileDialect>();
+  MLIRContext context(registry);
+  OwningOpRef<ModuleOp> module = parse(inputFile, context), other;
+  if (!module)
+    return 2;
+  if (!otherFile.empty() && !(other = parse(otherFile, context)))
+    return 2;
+  Expected<int> status = runAll(*module, other ? *other : ModuleOp());
+  if (!status) {
+    llvm::errs() << "mix-evaluate: error: " << toString(status.takeError()) << '\n';
+    return 2;
+  }
+  return *status;
+}
