@@ -37,3 +37,16 @@ function(mixwright_tool name)
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} MLIR LLVM)
   add_dependencies(${name} MixwrightTableGen)
 endfunction()
+
+# A GoogleTest program. Goes to the folder that lit searches for unit tests; the
+# name must end in Test.
+#   mixwright_unit_test(<name> SOURCES <cpp>... [LIBS <lib>...])
+function(mixwright_unit_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  mixwright_common_options(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test/unit)
+  set_property(GLOBAL APPEND PROPERTY MIXWRIGHT_TEST_DEPENDS ${name})
+endfunction()

@@ -1,0 +1,127 @@
+/*===- runtime.h - Run compiled mixers ----------------------------*- C -*-===*\
+|*
+|* Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+|*===----------------------------------------------------------------------===*
+|*
+|* Everything that a program needs to call a compiled mixer: no compiler, no
+|* LLVM, no C++. Link with libmixwright_runtime and the threads library.
+|*
+|*   const mixwright_kernel *kernel = &mixwright_kernel_gated_delta_rule_chunked;
+|*   DLTensor *tensors[] = {&q, &k, &v, &g, &beta, NULL, &o, NULL};
+|*   if (mixwright_run(kernel, tensors, 8, NULL) != MIXWRIGHT_OK)
+|*     fprintf(stderr, "%s\n", mixwright_last_error());
+|*
+|* No function prints, aborts or throws: each returns a status and leaves a
+|* message. Functions may be called from any thread at any time, except that a
+|* pool must not be destroyed while a call uses it.
+|*
+\*===----------------------------------------------------------------------===*/
+
+#ifndef MIXWRIGHT_RUNTIME_H
+#define MIXWRIGHT_RUNTIME_H
+
+#include "mixwright/abi.h"
+#include <dlpack/dlpack.h>
+
+#define MIXWRIGHT_EXPORT __attribute__((visibility("default")))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum mixwright_status {
+  MIXWRIGHT_OK = 0,
+  MIXWRIGHT_INVALID_ARGUMENT = 1, /* a tensor or option is not what the kernel declares */
+  MIXWRIGHT_INVALID_KERNEL = 2,   /* another ABI version, or a damaged description */
+  MIXWRIGHT_OUT_OF_MEMORY = 3,
+  MIXWRIGHT_THREAD_ERROR = 4 /* the system refused a thread */
+} mixwright_status;
+
+/* What the last call that failed on this thread had to say; "" if none has.
+ * Valid until the next failure on this thread. */
+MIXWRIGHT_EXPORT const char *mixwright_last_error(void);
+
+/*===----------------------------------------------------------------------===*\
+|* Threads
+\*===----------------------------------------------------------------------===*/
+
+/* Worker threads that wait for tasks: spinning first, then parked. A pool runs
+ * one call at a time; a call that finds it busy runs on its own thread. */
+typedef struct mixwright_pool mixwright_pool;
+
+/* `threads` counts the calling thread, so 1 starts none; 0 means as many as the
+ * process may run on. */
+MIXWRIGHT_EXPORT mixwright_status mixwright_pool_create(int threads, mixwright_pool **pool);
+MIXWRIGHT_EXPORT void mixwright_pool_destroy(mixwright_pool *pool);
+MIXWRIGHT_EXPORT int mixwright_pool_threads(const mixwright_pool *pool);
+
+/* Runs tasks [begin, end) of a call. */
+typedef void (*mixwright_range_fn)(void *data, int64_t begin, int64_t end);
+
+/* A caller's own threads in place of a pool: must call `body` so that every task
+ * of [0, count) runs exactly once, in ranges of about `grain` tasks, and return
+ * when all have run. */
+typedef void (*mixwright_parallel_for_fn)(void *context, int64_t count, int64_t grain,
+                                          mixwright_range_fn body, void *data);
+
+/*===----------------------------------------------------------------------===*\
+|* Calls
+\*===----------------------------------------------------------------------===*/
+
+/* Where batch and heads stand among the dimensions of a tensor that is declared
+ * over [T, K] (strides are free, so this is the order of dimensions only):
+ *
+ *              inputs and outputs           states          params
+ *   BTHD       [B, T, H, K]; [B, T, H]      [B, H, K, V]    [K, ..] or [H, K, ..]
+ *   BHTD       [B, H, T, K]; [B, H, T]      [B, H, K, V]    [K, ..] or [H, K, ..]
+ *   SINGLE     [T, K]; [T]                  [K, V]          [K, ..]
+ *
+ * An input whose first declared axis is not a token axis has [B, H] in front.
+ * Head counts may differ where one divides the other: head h of the largest
+ * count H uses head h / (H / H_i) of an argument with H_i heads. Outputs and
+ * states have H heads. */
+typedef enum mixwright_layout {
+  MIXWRIGHT_BTHD = 0,
+  MIXWRIGHT_BHTD = 1,
+  MIXWRIGHT_SINGLE = 2
+} mixwright_layout;
+
+/* All zero is a valid choice. */
+typedef struct mixwright_options {
+  mixwright_layout layout;
+  mixwright_pool *pool;                   /* NULL: one shared by the process */
+  mixwright_parallel_for_fn parallel_for; /* if set, used instead of a pool */
+  void *parallel_context;
+  void *workspace; /* aligned to 64; NULL: allocated for the duration of the call */
+  size_t workspace_bytes;
+} mixwright_options;
+
+/* Runs a kernel. `tensors` holds one tensor per argument of kernel->args, in that
+ * order, workspaces left out; an initial state (the spec's value is used) and a
+ * final state (not written) may be NULL. Outputs must not share memory with any
+ * other tensor. Every shape, dtype and stride is checked before anything is
+ * written. The results have the same bits whatever the number of threads and
+ * whatever else is in the batch. `options` may be NULL. */
+MIXWRIGHT_EXPORT mixwright_status mixwright_run(const mixwright_kernel *kernel,
+                                                DLTensor *const *tensors, int32_t num_tensors,
+                                                const mixwright_options *options);
+
+/* The bytes of workspace that such a call needs: checks the call as
+ * `mixwright_run` does and runs nothing. */
+MIXWRIGHT_EXPORT mixwright_status mixwright_workspace_bytes(const mixwright_kernel *kernel,
+                                                            DLTensor *const *tensors,
+                                                            int32_t num_tensors,
+                                                            const mixwright_options *options,
+                                                            size_t *bytes);
+
+/* The place of an argument in kernel->args, or -1. */
+MIXWRIGHT_EXPORT int32_t mixwright_find_arg(const mixwright_kernel *kernel, mixwright_arg_kind kind,
+                                            const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MIXWRIGHT_RUNTIME_H */
