@@ -30,6 +30,7 @@ static const llvm::StringMap<double (*)(double)> &unaryTable() {
       {"arith.uitofp", [](double x) { return x; }},
       {"arith.fptosi", [](double x) { return std::trunc(x); }},
       {"arith.extui", [](double x) { return x; }},
+      {"arith.index_castui", [](double x) { return x; }},
       {"arith.extf", [](double x) { return x; }},
       {"arith.truncf", [](double x) { return x; }},
       {"arith.index_cast", [](double x) { return x; }},
@@ -71,20 +72,25 @@ static const llvm::StringMap<double (*)(double, double)> &binaryTable() {
       {"arith.addi", [](double x, double y) { return x + y; }},
       {"arith.andi", [](double x, double y) { return double(toInt(x) & toInt(y)); }},
       {"arith.ceildivsi", [](double x, double y) { return std::ceil(x / y); }},
+      {"arith.ceildivui", [](double x, double y) { return std::ceil(x / y); }},
       {"arith.divf", [](double x, double y) { return x / y; }},
       {"arith.divsi", [](double x, double y) { return std::trunc(x / y); }},
+      {"arith.divui", [](double x, double y) { return std::trunc(x / y); }},
       {"arith.floordivsi", [](double x, double y) { return std::floor(x / y); }},
       {"arith.maximumf", maximum},
       {"arith.maxnumf", [](double x, double y) { return std::fmax(x, y); }},
       {"arith.maxsi", [](double x, double y) { return std::fmax(x, y); }},
+      {"arith.maxui", [](double x, double y) { return std::fmax(x, y); }},
       {"arith.minimumf", minimum},
       {"arith.minnumf", [](double x, double y) { return std::fmin(x, y); }},
       {"arith.minsi", [](double x, double y) { return std::fmin(x, y); }},
+      {"arith.minui", [](double x, double y) { return std::fmin(x, y); }},
       {"arith.mulf", [](double x, double y) { return x * y; }},
       {"arith.muli", [](double x, double y) { return x * y; }},
       {"arith.ori", [](double x, double y) { return double(toInt(x) | toInt(y)); }},
       {"arith.remf", [](double x, double y) { return std::fmod(x, y); }},
       {"arith.remsi", [](double x, double y) { return std::fmod(x, y); }},
+      {"arith.remui", [](double x, double y) { return std::fmod(x, y); }},
       {"arith.subf", [](double x, double y) { return x - y; }},
       {"arith.subi", [](double x, double y) { return x - y; }},
       {"arith.xori", [](double x, double y) { return double(toInt(x) ^ toInt(y)); }},
@@ -135,8 +141,8 @@ static double (*getComparison(arith::CmpFPredicate predicate))(double, double) {
   return nullptr;
 }
 
-/// Unsigned predicates are read as comparisons of the whole numbers: positions
-/// and booleans are never negative.
+/// Unsigned predicates compare the whole numbers, like unsigned ops of the table:
+/// positions, sizes and booleans are never negative.
 static double (*getComparison(arith::CmpIPredicate predicate))(double, double) {
   using P = arith::CmpIPredicate;
   switch (predicate) {
@@ -177,8 +183,8 @@ std::optional<Elementwise> mix::getElementwise(Operation *op) {
     result.binary = fn;
   else
     return std::nullopt;
-  result.refusesZeroDivisor =
-      isa<arith::DivSIOp, arith::RemSIOp, arith::FloorDivSIOp, arith::CeilDivSIOp>(op);
+  result.refusesZeroDivisor = isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
+                                  arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp>(op);
   return result;
 }
 

@@ -11,9 +11,9 @@
 
 using namespace mlir;
 using namespace mix;
+using llvm::createStringError;
 using llvm::Error;
 using llvm::Expected;
-using llvm::createStringError;
 
 Error AxisSizes::bind(StringRef axis, int64_t size, const Twine &where) {
   StringRef space = getSpace(axis);

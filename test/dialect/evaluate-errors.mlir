@@ -41,7 +41,7 @@ func.func @f(%x: tensor<i64> {mix.name = "x"}) attributes {mix.mixer} {
 }
 
 //--- unnamed.mlir
-// UNNAMED: mixer 'f' has an unnamed argument or result
+// UNNAMED: an argument or result has no name or no axes
 // SIZE: expected AXIS=SIZE in --size, got 'T'
 // RANGE: expected NAME=LOW:HIGH in --range, got 'g=1'
 func.func @f(%x: tensor<f64>) attributes {mix.mixer} {

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/Evaluate.h"
+#include "dialect/EvaluateTile.h"
 #include "dialect/Mix.h"
 #include "dialect/Tile.h"
 #include "mlir/IR/Diagnostics.h"
@@ -43,12 +44,28 @@ static cl::list<std::string>
 static cl::opt<uint64_t> seed("seed", cl::desc("Seed of the random inputs"), cl::init(1));
 static cl::opt<double> tolerance("tolerance", cl::desc("The largest accepted relative error"),
                                  cl::init(1e-10));
+static cl::opt<bool> roundsToFloat("round",
+                                   cl::desc("Round the f32 values of tile programs to float"));
 static cl::opt<bool> printValues("print", cl::desc("Print the outputs and final states"));
 
 namespace {
 
 struct Bounds {
   double low, high;
+};
+
+/// A named tensor of a mixer.
+struct Port {
+  StringRef name;
+  SmallVector<StringRef> axes;
+  SmallVector<int64_t> sizes; // kDynamic where the call binds it
+  bool isWhole;               // integers
+};
+
+/// What a mixer of any level takes: its inputs, and the states it may start from.
+struct Signature {
+  StringRef mixer;
+  std::vector<Port> inputs, states;
 };
 
 /// One call of a mixer: sizes of axes by name, and whether to give initial states.
@@ -92,68 +109,111 @@ static Expected<llvm::StringMap<Bounds>> parseRanges() {
 }
 
 //===----------------------------------------------------------------------===//
-// Inputs
+// Signatures
 //===----------------------------------------------------------------------===//
-
-/// A random array of a declared type. The numbers depend on the seed and the name
-/// only, so two programs that name their inputs alike get the same ones.
-static Expected<Array> draw(StringRef name, RankedTensorType type, const Problem &problem,
-                            const llvm::StringMap<Bounds> &ranges) {
-  Array array;
-  int64_t count = 1;
-  for (auto [axis, declared] : llvm::zip(getAxes(type), type.getShape())) {
-    auto given = problem.sizes.find(getSpace(axis));
-    if (given == problem.sizes.end() && ShapedType::isDynamic(declared))
-      return llvm::createStringError("the size of axis '" + axis + "' of '" + name +
-                                     "' is not given (--size)");
-    int64_t size = ShapedType::isDynamic(declared) ? given->second : declared;
-    array.axes.push_back(axis.str());
-    array.shape.push_back(size);
-    count *= size;
-  }
-  std::mt19937_64 engine(seed ^ llvm::xxh3_64bits(name));
-  std::normal_distribution<double> normal;
-  bool whole = type.getElementType().isInteger();
-  auto range = ranges.find(name);
-  Bounds bounds = range != ranges.end() ? range->second : Bounds{0.0, 4.0};
-  std::uniform_real_distribution<double> uniform(bounds.low, bounds.high);
-  for (int64_t n = 0; n < count; ++n) {
-    double x = whole || range != ranges.end() ? uniform(engine) : normal(engine);
-    array.data.push_back(whole ? std::floor(x) : x);
-  }
-  return array;
-}
 
 static StringRef getText(DictionaryAttr attributes, StringRef name) {
   auto text = attributes ? attributes.getAs<StringAttr>(name) : StringAttr();
   return text ? text.getValue() : StringRef();
 }
 
-/// Draws the inputs and, if the problem gives them, the initial states of a mixer.
-static Error drawInputs(func::FuncOp mixer, const Problem &problem,
-                        const llvm::StringMap<Bounds> &ranges, llvm::StringMap<Array> &inputs,
-                        llvm::StringMap<Array> &states) {
-  auto drawInto = [&](llvm::StringMap<Array> &arrays, StringRef name, Type type) -> Error {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    if (name.empty() || !tensor)
-      return llvm::createStringError("mixer '" + mixer.getSymName() +
-                                     "' has an unnamed argument or result");
-    Expected<Array> array = draw(name, tensor, problem, ranges);
+/// The signature of a mixer of level L1 or L2.
+static Signature getSignature(func::FuncOp mixer) {
+  Signature signature = {mixer.getSymName(), {}, {}};
+  auto add = [](std::vector<Port> &ports, DictionaryAttr attributes, Type type) {
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      ports.push_back({getText(attributes, kNameAttr), getAxes(type),
+                       llvm::to_vector(tensor.getShape()), tensor.getElementType().isInteger()});
+  };
+  for (auto [n, type] : llvm::enumerate(mixer.getArgumentTypes()))
+    add(signature.inputs, mixer.getArgAttrDict(n), type);
+  for (auto [n, type] : llvm::enumerate(mixer.getResultTypes()))
+    if (getText(mixer.getResultAttrDict(n), kKindAttr) == "state")
+      add(signature.states, mixer.getResultAttrDict(n), type);
+  return signature;
+}
+
+/// The signature of a mixer of level L3, from its first phase.
+static Signature getSignature(func::FuncOp phase, StringRef mixer) {
+  Signature signature = {mixer, {}, {}};
+  for (auto [n, type] : llvm::enumerate(phase.getArgumentTypes())) {
+    auto memref = dyn_cast<MemRefType>(type);
+    DictionaryAttr attributes = phase.getArgAttrDict(n);
+    StringRef kind = getText(attributes, kKindAttr);
+    bool isInput = kind == "input" || kind == "param", isState = kind == "state_in";
+    if (!memref || !(isInput || isState))
+      continue;
+    Port port = {getText(attributes, kNameAttr),
+                 {},
+                 llvm::to_vector(memref.getShape()),
+                 memref.getElementType().isInteger()};
+    if (auto axes = attributes.getAs<ArrayAttr>("mix.axes"))
+      port.axes = llvm::to_vector(axes.getAsValueRange<StringAttr>());
+    (isState ? signature.states : signature.inputs).push_back(port);
+  }
+  return signature;
+}
+
+/// The mixers of a module, of any level, in order of appearance.
+static std::vector<Signature> getSignatures(ModuleOp module) {
+  std::vector<Signature> signatures;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    auto phaseOf = function->getAttrOfType<StringAttr>("tile.mixer");
+    bool isKnown = phaseOf && llvm::any_of(signatures, [&](const Signature &signature) {
+                     return signature.mixer == phaseOf.getValue();
+                   });
+    if (function->hasAttr(kMixerAttr))
+      signatures.push_back(getSignature(function));
+    else if (phaseOf && !isKnown)
+      signatures.push_back(getSignature(function, phaseOf.getValue()));
+  }
+  return signatures;
+}
+
+//===----------------------------------------------------------------------===//
+// Inputs
+//===----------------------------------------------------------------------===//
+
+/// A random array for a port. The numbers depend on the seed and the name only, so
+/// two programs that name their inputs alike get the same ones.
+static Expected<Array> draw(const Port &port, const Problem &problem,
+                            const llvm::StringMap<Bounds> &ranges) {
+  Array array;
+  int64_t count = 1;
+  if (port.name.empty() || port.axes.size() != port.sizes.size())
+    return llvm::createStringError("an argument or result has no name or no axes");
+  for (auto [axis, declared] : llvm::zip(port.axes, port.sizes)) {
+    auto given = problem.sizes.find(getSpace(axis));
+    if (given == problem.sizes.end() && ShapedType::isDynamic(declared))
+      return llvm::createStringError("the size of axis '" + axis + "' of '" + port.name +
+                                     "' is not given (--size)");
+    int64_t size = ShapedType::isDynamic(declared) ? given->second : declared;
+    array.axes.push_back(axis.str());
+    array.shape.push_back(size);
+    count *= size;
+  }
+  std::mt19937_64 engine(seed ^ llvm::xxh3_64bits(port.name));
+  std::normal_distribution<double> normal;
+  auto range = ranges.find(port.name);
+  Bounds bounds = range != ranges.end() ? range->second : Bounds{0.0, 4.0};
+  std::uniform_real_distribution<double> uniform(bounds.low, bounds.high);
+  for (int64_t n = 0; n < count; ++n) {
+    double x = port.isWhole || range != ranges.end() ? uniform(engine) : normal(engine);
+    array.data.push_back(port.isWhole ? std::floor(x) : x);
+  }
+  return array;
+}
+
+static Expected<llvm::StringMap<Array>> draw(ArrayRef<Port> ports, const Problem &problem,
+                                             const llvm::StringMap<Bounds> &ranges) {
+  llvm::StringMap<Array> arrays;
+  for (const Port &port : ports) {
+    Expected<Array> array = draw(port, problem, ranges);
     if (!array)
       return array.takeError();
-    arrays[name] = std::move(*array);
-    return Error::success();
-  };
-  for (BlockArgument argument : mixer.getArguments())
-    if (Error error =
-            drawInto(inputs, getText(mixer.getArgAttrDict(argument.getArgNumber()), kNameAttr),
-                     argument.getType()))
-      return error;
-  for (auto [n, type] : llvm::enumerate(mixer.getResultTypes()))
-    if (problem.givesStates && getText(mixer.getResultAttrDict(n), kKindAttr) == "state")
-      if (Error error = drawInto(states, getText(mixer.getResultAttrDict(n), kNameAttr), type))
-        return error;
-  return Error::success();
+    arrays[port.name] = std::move(*array);
+  }
+  return arrays;
 }
 
 //===----------------------------------------------------------------------===//
@@ -215,39 +275,40 @@ static OwningOpRef<ModuleOp> parse(StringRef file, MLIRContext &context) {
   return parseSourceFile<ModuleOp>(file, ParserConfig(&context));
 }
 
-static SmallVector<func::FuncOp> getMixers(ModuleOp module) {
-  SmallVector<func::FuncOp> mixers;
-  for (auto function : module.getOps<func::FuncOp>())
-    if (function->hasAttr(kMixerAttr))
-      mixers.push_back(function);
-  return mixers;
-}
-
-/// Evaluates the program of `name` in the module.
+/// Evaluates the program of `name` in the module: a function of levels L1 and L2, or
+/// the phases of level L3.
 static Expected<Evaluation> evaluateNamed(ModuleOp module, StringRef name,
                                           const llvm::StringMap<Array> &inputs,
                                           const llvm::StringMap<Array> &states) {
-  for (func::FuncOp mixer : getMixers(module))
-    if (mixer.getSymName() == name)
-      return evaluate(mixer, inputs, states);
-  return llvm::createStringError("there is no mixer '" + name + "'");
+  for (auto function : module.getOps<func::FuncOp>())
+    if (function->hasAttr(kMixerAttr) && function.getSymName() == name)
+      return evaluate(function, inputs, states);
+  SmallVector<func::FuncOp> phases = getPhases(module, name);
+  if (phases.empty())
+    return llvm::createStringError("there is no mixer '" + name + "'");
+  return evaluateTiles(phases, inputs, states,
+                       roundsToFloat ? TileRounding::Float : TileRounding::Exact);
 }
 
 /// Evaluates one mixer, and compares it with the other file. Yields whether the
 /// comparison passed.
-static Expected<bool> runProblem(func::FuncOp mixer, ModuleOp other, const Problem &problem,
-                                 const llvm::StringMap<Bounds> &ranges) {
-  llvm::StringMap<Array> inputs, states;
-  if (Error error = drawInputs(mixer, problem, ranges, inputs, states))
-    return error;
-  Expected<Evaluation> expected = evaluate(mixer, inputs, states);
+static Expected<bool> runProblem(ModuleOp module, ModuleOp other, const Signature &signature,
+                                 const Problem &problem, const llvm::StringMap<Bounds> &ranges) {
+  Expected<llvm::StringMap<Array>> inputs = draw(signature.inputs, problem, ranges);
+  if (!inputs)
+    return inputs.takeError();
+  Expected<llvm::StringMap<Array>> states = draw(
+      problem.givesStates ? ArrayRef<Port>(signature.states) : ArrayRef<Port>(), problem, ranges);
+  if (!states)
+    return states.takeError();
+  Expected<Evaluation> expected = evaluateNamed(module, signature.mixer, *inputs, *states);
   if (!expected)
     return expected.takeError();
-  llvm::outs() << mixer.getSymName() << ' ' << problem.text
+  llvm::outs() << signature.mixer << ' ' << problem.text
                << (problem.givesStates ? " with initial states" : "");
   bool passed = true;
   if (other) {
-    Expected<Evaluation> actual = evaluateNamed(other, mixer.getSymName(), inputs, states);
+    Expected<Evaluation> actual = evaluateNamed(other, signature.mixer, *inputs, *states);
     if (!actual)
       return actual.takeError();
     double error = std::max(relativeError(actual->outputs, expected->outputs),
@@ -263,13 +324,6 @@ static Expected<bool> runProblem(func::FuncOp mixer, ModuleOp other, const Probl
   return passed;
 }
 
-static bool hasStates(func::FuncOp mixer) {
-  for (unsigned n = 0; n < mixer.getNumResults(); ++n)
-    if (getText(mixer.getResultAttrDict(n), kKindAttr) == "state")
-      return true;
-  return false;
-}
-
 static Expected<int> runAll(ModuleOp module, ModuleOp other) {
   Expected<llvm::StringMap<Bounds>> ranges = parseRanges();
   if (!ranges)
@@ -277,15 +331,16 @@ static Expected<int> runAll(ModuleOp module, ModuleOp other) {
   if (problems.empty())
     problems.push_back("");
   unsigned passed = 0, failed = 0;
-  for (func::FuncOp mixer : getMixers(module))
+  for (const Signature &signature : getSignatures(module))
     for (const std::string &text : problems)
       for (bool givesStates : {false, true}) {
-        if (givesStates && !hasStates(mixer))
+        if (givesStates && signature.states.empty())
           continue;
         Expected<llvm::StringMap<int64_t>> sizes = parseSizes(text);
         if (!sizes)
           return sizes.takeError();
-        Expected<bool> ok = runProblem(mixer, other, {text, *sizes, givesStates}, *ranges);
+        Expected<bool> ok =
+            runProblem(module, other, signature, {text, *sizes, givesStates}, *ranges);
         if (!ok)
           return ok.takeError();
         ++(*ok ? passed : failed);
