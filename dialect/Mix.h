@@ -32,6 +32,8 @@ inline constexpr llvm::StringLiteral kMixerAttr = "mix.mixer";
 inline constexpr llvm::StringLiteral kNameAttr = "mix.name";
 inline constexpr llvm::StringLiteral kKindAttr = "mix.kind";
 inline constexpr llvm::StringLiteral kBlocksAttr = "mix.blocks";
+/// On a `mix.affine_scan`: the name of its state in the spec.
+inline constexpr llvm::StringLiteral kStateAttr = "mix.state";
 } // namespace mix
 
 #endif // MIXWRIGHT_DIALECT_MIX_H

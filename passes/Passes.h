@@ -8,6 +8,10 @@
 #ifndef MIXWRIGHT_PASSES_PASSES_H
 #define MIXWRIGHT_PASSES_PASSES_H
 
+#include "dialect/Mix.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Pass/Pass.h"
 
 namespace mix {

@@ -14,4 +14,85 @@
 
 include "mlir/Pass/PassBase.td"
 
+//===----------------------------------------------------------------------===//
+// L1 -> L2
+//===----------------------------------------------------------------------===//
+
+def LiftMaps : Pass<"mix-lift-maps", "::mlir::func::FuncOp"> {
+  let summary = "Turn maps over a token space into straight-line code";
+  let description = [{
+    Every `mix.for` without states is replaced by its body, computed for all
+    positions at once: the position becomes a `mix.iota` along a new axis
+    `"t:T"`, and every value that depends on it gains that axis. Operands whose
+    axes then differ are broadcast. Outputs go back to the axis `"T"` by
+    `mix.bind`. A recurrence inside of a map gets the axis in its states.
+
+    Walks at the top of a function share the axis `"t:T"` of their space, so that
+    a value made by one and read by the next at its own position needs no storage.
+
+    *Requires*: L1.
+    *Ensures*: every `mix.for` has a state.
+
+    ```mlir
+    // before
+    %o = mix.for "T" states [] () {
+    ^bb0(%i: tensor<i64>):
+      %qi = mix.read %q["T" = %i] : tensor<?x8xf64, #mix.axes<["T", "K"]>>, tensor<i64>
+        -> tensor<8xf64, #mix.axes<["K"]>>
+      mix.yield %qi : tensor<8xf64, #mix.axes<["K"]>>
+    } : () -> tensor<?x8xf64, #mix.axes<["T", "K"]>>
+    // after
+    %i = mix.iota : tensor<?xi64, #mix.axes<["t:T"]>>
+    %qi = mix.read %q["T" = %i] : tensor<?x8xf64, #mix.axes<["T", "K"]>>,
+      tensor<?xi64, #mix.axes<["t:T"]>> -> tensor<?x8xf64, #mix.axes<["t:T", "K"]>>
+    %o = mix.bind %qi along "t:T" : tensor<?x8xf64, #mix.axes<["t:T", "K"]>>
+      to tensor<?x8xf64, #mix.axes<["T", "K"]>>
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+  let statistics = [Statistic<"numLifted", "num-lifted", "Maps that became straight-line code">];
+}
+
+def NormalizeRecurrences : Pass<"mix-normalize-recurrences", "::mlir::func::FuncOp"> {
+  let summary = "Split recurrences into strata and bring each to its normal form";
+  let description = [{
+    The states of a recurrence are split into *strata*: states that depend on
+    each other, in an order in which no stratum needs a later one. The update of
+    each is brought to polynomial normal form (`dialect/algebra`), and its class is
+    derived from that:
+
+    * *affine*, with contractions over one set X of the state's axes, writes that
+      are outer products, and a decay over one side: a `mix.affine_scan`. What
+      does not depend on the state is computed in front of it, along the axis
+      `"t:T"`; what later strata and outputs read of the state becomes queries,
+      before or after the update.
+    * *elementwise*: every element has its own recurrence (no contraction in the
+      update), but it is not affine as above, e.g. because the decay is over all
+      axes or the state itself is an output. *max_stabilised*: the state enters
+      only through `max`, and `+` with values that do not depend on it. Neighbours
+      of both classes share one `mix.for`.
+    * *sequential*: anything else: a `mix.for` with the reason, which names the
+      state and the place in the source.
+
+    *Requires*: L1, maps lifted (`mix-lift-maps`).
+    *Ensures*: every `mix.for` has a class, and if it is sequential a reason.
+
+    ```mlir
+    // before: S = a S + k (v - k^T S); o = q^T S
+    %sT, %o = mix.for "T" states ["S"] (%s0) { ... }
+    // after
+    %sT, %ot = mix.affine_scan "t:T" contracting ["K"] init(%s0) decay(%a) lefts(%k)
+      values(%v) reads(%k) coefs(%na) at [0][0] queries(%q) after [true] {mix.state = "S"} : ...
+    %o = mix.bind %ot along "t:T" : ...
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+  let statistics = [
+    Statistic<"numAffine", "num-affine", "Strata that became affine scans">,
+    Statistic<"numElementwise", "num-elementwise", "Strata that run element by element">,
+    Statistic<"numSequential", "num-sequential", "Strata that stayed sequential">];
+}
+
 #endif // MIXWRIGHT_PASSES_PASSES_TD

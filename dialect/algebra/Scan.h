@@ -1,0 +1,69 @@
+//===- Scan.h - The class of a recurrence, derived --------------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// From the normal form of a state's update, and the reads that the rest of the
+// program makes of the state, to the form
+//
+//   r_p = sum over X of reads_p * S             (axes Y)
+//   y_m = value_m + sum over p of coef_mp r_p   (axes Y)
+//   S'  = decay * S + sum over m of left_m y_m  (axes X, Y)
+//
+// with X the axes that every read contracts and Y the other axes of the state.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_DIALECT_ALGEBRA_SCAN_H
+#define MIXWRIGHT_DIALECT_ALGEBRA_SCAN_H
+
+#include "dialect/algebra/LinearForm.h"
+
+namespace mix::algebra {
+
+struct AffineScan {
+  struct Update {
+    Expr left;                                    ///< Axes within X.
+    Expr value;                                   ///< Axes within Y.
+    std::vector<std::pair<unsigned, Expr>> coefs; ///< Read and coefficient.
+  };
+  AxisSet contracted; ///< X
+  Expr decay;
+  std::vector<Expr> reads;
+  std::vector<Update> updates;
+};
+
+/// A read of the state by an output, through a query of the scan:
+/// `outer * sum over rest of (weight * sum over X of (key * S))`.
+struct QueryPlan {
+  Symbol symbol;
+  Expr key;
+  AxisSet rest;
+  Expr weight;
+  Expr outer;
+};
+
+struct Classification {
+  enum Kind { Affine, Elementwise, Sequential };
+  Kind kind;
+  AffineScan scan;        ///< Affine.
+  std::string reason;     ///< Not affine: what stands in the way.
+  Expr culprit = nullptr; ///< Not affine: the coefficient that does, if it is one.
+};
+
+/// The class of one state. `update` is the normal form of its next value, in the
+/// state itself; `queries` are the terms in which the outputs read it, before or
+/// after the update.
+Classification classify(Pool &pool, const Symbol &state, const LinearForm &update,
+                        const std::vector<LinearTerm> &queries);
+
+/// The plans whose sum is the term, given the contracted axes of the scan. None
+/// if a coefficient does not separate.
+std::optional<std::vector<QueryPlan>> planQueries(Pool &pool, const LinearTerm &term,
+                                                  const AxisSet &contracted);
+
+} // namespace mix::algebra
+
+#endif // MIXWRIGHT_DIALECT_ALGEBRA_SCAN_H

@@ -1,0 +1,83 @@
+//===- Build.cpp - Making ops over named axes -------------------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Build.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+
+namespace mix {
+
+Value broadcastTo(OpBuilder &builder, Location loc, Value value, Type type) {
+  RankedTensorType wanted = withElement(type, getElementTypeOrSelf(value));
+  if (value.getType() == wanted)
+    return value;
+  return BroadcastOp::create(builder, loc, wanted, value);
+}
+
+RankedTensorType withAxis(Type type, StringRef axis, int64_t size) {
+  auto tensor = cast<RankedTensorType>(type);
+  if (hasAxis(tensor, axis))
+    return tensor;
+  return joinAxes({getTensorType(tensor.getElementType(), {axis}, {size}), tensor});
+}
+
+Value ensureAxis(OpBuilder &builder, Location loc, Value value, StringRef axis, int64_t size) {
+  return broadcastTo(builder, loc, value, withAxis(value.getType(), axis, size));
+}
+
+RankedTensorType joinIndexFirst(ArrayRef<Type> types) {
+  RankedTensorType all = joinAxes(types);
+  SmallVector<StringRef> axes;
+  for (bool index : {true, false})
+    for (StringRef axis : getAxes(all))
+      if (isIndexAxis(axis) == index)
+        axes.push_back(axis);
+  SmallVector<int64_t> sizes =
+      llvm::map_to_vector(axes, [&](StringRef axis) { return getAxisSize(all, axis); });
+  return getTensorType(all.getElementType(), axes, sizes);
+}
+
+Value createNumber(OpBuilder &builder, Location loc, double value) {
+  auto type = RankedTensorType::get({}, builder.getF64Type());
+  return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, value));
+}
+
+Value createReduce(OpBuilder &builder, Location loc, ReduceKind kind, Value source, Value mask,
+                   ArrayRef<StringRef> axes) {
+  RankedTensorType type = dropAxes(source.getType(), axes);
+  return ReduceOp::create(builder, loc, type, kind, source, mask, builder.getStrArrayAttr(axes));
+}
+
+Value createIota(OpBuilder &builder, Location loc, StringRef axis, int64_t size) {
+  return IotaOp::create(builder, loc, getTensorType(builder.getI64Type(), {axis}, {size}));
+}
+
+std::optional<double> getSplat(Value value) {
+  DenseElementsAttr elements;
+  if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat() ||
+      !isa<FloatType>(elements.getElementType()))
+    return std::nullopt;
+  return elements.getSplatValue<APFloat>().convertToDouble();
+}
+
+std::string describeLocation(Location loc) {
+  std::string text = "unknown location";
+  loc->walk([&](Location part) {
+    auto line = dyn_cast<FileLineColLoc>(part);
+    if (!line)
+      return WalkResult::advance();
+    text = (line.getFilename().getValue() + ":" + Twine(line.getLine()) + ":" +
+            Twine(line.getColumn()))
+               .str();
+    return WalkResult::interrupt();
+  });
+  return text;
+}
+
+} // namespace mix

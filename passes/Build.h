@@ -1,0 +1,68 @@
+//===- Build.h - Making ops over named axes ---------------------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Builders that broadcast by axis name, for the passes of levels L1 and L2. The
+// axis of a walk (`"t:T"`) comes first in everything that they make.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_PASSES_BUILD_H
+#define MIXWRIGHT_PASSES_BUILD_H
+
+#include "dialect/Mix.h"
+#include "mlir/IR/Builders.h"
+
+namespace mix {
+
+/// The value over the axes of `type` (its element type stays): itself, or a broadcast.
+mlir::Value broadcastTo(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
+                        mlir::Type type);
+
+/// The type with the axis in front, or as it is if it has the axis.
+mlir::RankedTensorType withAxis(mlir::Type type, llvm::StringRef axis, int64_t size);
+
+/// The value, broadcast if it lacks the axis.
+mlir::Value ensureAxis(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
+                       llvm::StringRef axis, int64_t size);
+
+/// `a OpTy b` over the union of the axes, index axes first.
+template <typename OpTy>
+mlir::Value createBinary(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value a,
+                         mlir::Value b);
+
+/// The union of the axes, index axes first, with the element type of the first.
+mlir::RankedTensorType joinIndexFirst(llvm::ArrayRef<mlir::Type> types);
+
+/// A real number as a value without axes.
+mlir::Value createNumber(mlir::OpBuilder &builder, mlir::Location loc, double value);
+
+/// The reduction over the axes that the source has among `axes`.
+mlir::Value createReduce(mlir::OpBuilder &builder, mlir::Location loc, ReduceKind kind,
+                         mlir::Value source, mlir::Value mask,
+                         llvm::ArrayRef<llvm::StringRef> axes);
+
+/// The positions along an index axis.
+mlir::Value createIota(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef axis,
+                       int64_t size);
+
+/// The constant that fills a tensor, if the value is one.
+std::optional<double> getSplat(mlir::Value value);
+
+/// `file:line:col` of a location, or "unknown location".
+std::string describeLocation(mlir::Location loc);
+
+template <typename OpTy>
+mlir::Value createBinary(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value a,
+                         mlir::Value b) {
+  mlir::RankedTensorType type = joinIndexFirst({a.getType(), b.getType()});
+  return OpTy::create(builder, loc, broadcastTo(builder, loc, a, type),
+                      broadcastTo(builder, loc, b, type));
+}
+
+} // namespace mix
+
+#endif // MIXWRIGHT_PASSES_BUILD_H

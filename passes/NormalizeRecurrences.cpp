@@ -1,0 +1,340 @@
+//===- NormalizeRecurrences.cpp - Recurrences in their normal forms ---------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// `Strata.h` says what the loop is; this file makes the ops. Everything is made
+// in front of the loop, stratum by stratum: a lifter holds, for every value of
+// the body that is already available, its value for all tokens.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/IRMapping.h"
+#include "passes/Build.h"
+#include "passes/Passes.h"
+#include "passes/Strata.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using mix::algebra::Expr;
+using mix::algebra::LinearForm;
+using mix::algebra::LinearTerm;
+using mix::algebra::QueryPlan;
+
+namespace mix {
+
+#define GEN_PASS_DEF_NORMALIZERECURRENCES
+#include "passes/Passes.h.inc"
+
+namespace {
+
+/// Replaces one recurrence by its strata.
+class Normalizer {
+public:
+  Normalizer(ForOp loop)
+      : loop(loop), builder(loop), coefficients(), strata(loop, coefficients),
+        lifter(builder, loop, chooseWalkAxis(loop), getWalkSize(loop)) {}
+
+  LogicalResult run();
+  MutableArrayRef<Stratum> getStrata() { return strata.getStrata(); }
+
+private:
+  LogicalResult emitScan(Stratum &stratum);
+  LogicalResult emitLoop(Stratum &stratum, int level);
+  LogicalResult emitReading(Value value, const LinearForm &form, const Stratum &stratum,
+                            ArrayRef<std::pair<Expr, bool>> queries, AffineScanOp scan,
+                            ExprEmitter &emitter);
+  /// The plans of a term that classification has found to have some.
+  std::vector<QueryPlan> getPlans(const LinearTerm &term, const Stratum &stratum) {
+    return algebra::planQueries(coefficients.getPool(), term, stratum.scan.contracted)
+        .value_or(std::vector<QueryPlan>());
+  }
+  /// The value for all tokens, along the axis of the space.
+  Value bind(Value inside);
+  RankedTensorType getOutputType(Value inside);
+  SmallVector<Operation *> collectBody(ArrayRef<Value> roots, int level,
+                                       llvm::SetVector<Value> &imports);
+
+  ForOp loop;
+  OpBuilder builder;
+  Coefficients coefficients;
+  Stratification strata;
+  Lifter lifter;
+  /// The results of new loops that are what the body exports.
+  DenseMap<Value, Value> outputs;
+};
+
+} // namespace
+
+RankedTensorType Normalizer::getOutputType(Value inside) {
+  Type element = getElementTypeOrSelf(inside);
+  return joinAxes({getTensorType(element, {loop.getSpace()}, {lifter.getSize()}),
+                   cast<RankedTensorType>(inside.getType())});
+}
+
+Value Normalizer::bind(Value inside) {
+  Value known = outputs.lookup(inside);
+  if (known)
+    return known;
+  Value lifted = lifter.liftFully(inside);
+  if (!lifted)
+    return {};
+  return BindOp::create(builder, inside.getLoc(), getOutputType(inside), lifted,
+                        builder.getStringAttr(lifter.getAxis()));
+}
+
+//===----------------------------------------------------------------------===//
+// Affine strata
+//===----------------------------------------------------------------------===//
+
+/// Whether the term reads the state after the update.
+static bool isAfter(const LinearTerm &term) { return term.symbol.id % 2; }
+
+LogicalResult Normalizer::emitScan(Stratum &stratum) {
+  unsigned state = stratum.states.front();
+  Value next = strata.getNext(state);
+  Location loc = next.getLoc();
+  ExprEmitter emitter(builder, loc, coefficients, lifter);
+  const algebra::AffineScan &scan = stratum.scan;
+  bool isGood = true;
+  auto emit = [&](Expr e) {
+    Value value = emitter.emitPerToken(e);
+    isGood &= bool(value);
+    return value;
+  };
+
+  SmallVector<Value> lefts, values, reads, coefs, queryValues;
+  SmallVector<int64_t> rows, cols;
+  Value decay = algebra::isOne(scan.decay) ? Value() : emit(scan.decay);
+  for (auto [row, update] : llvm::enumerate(scan.updates)) {
+    lefts.push_back(emit(update.left));
+    values.push_back(emit(update.value));
+    for (auto [col, coef] : update.coefs) {
+      coefs.push_back(emit(coef));
+      rows.push_back(row);
+      cols.push_back(col);
+    }
+  }
+  for (Expr key : scan.reads)
+    reads.push_back(emit(key));
+
+  SmallVector<std::pair<Expr, bool>> queries;
+  SmallVector<bool> after;
+  for (auto &[value, form] : stratum.readings)
+    for (const LinearTerm &term : form.terms)
+      for (const QueryPlan &plan : getPlans(term, stratum)) {
+        std::pair<Expr, bool> query = {plan.key, isAfter(term)};
+        if (llvm::is_contained(queries, query))
+          continue;
+        queries.push_back(query);
+        queryValues.push_back(emit(plan.key));
+        after.push_back(isAfter(term));
+      }
+  if (!isGood)
+    return failure();
+
+  Value init = loop.getInits()[state];
+  SmallVector<StringRef> contracted(scan.contracted.begin(), scan.contracted.end());
+  Type outputType =
+      withAxis(dropAxes(init.getType(), contracted), lifter.getAxis(), lifter.getSize());
+  SmallVector<Type> outputTypes(queries.size(), outputType);
+  auto op = AffineScanOp::create(builder, loc, init.getType(), outputTypes,
+                                 builder.getStringAttr(lifter.getAxis()),
+                                 builder.getStrArrayAttr(contracted), init, decay, lefts, values,
+                                 reads, coefs, rows, cols, queryValues, after);
+  op->setAttr(kStateAttr, loop.getStates()[state]);
+  loop.getFinalStates()[state].replaceAllUsesWith(op.getFinal());
+  for (auto &[value, form] : stratum.readings)
+    if (failed(emitReading(value, form, stratum, queries, op, emitter)))
+      return failure();
+  return success();
+}
+
+LogicalResult Normalizer::emitReading(Value value, const LinearForm &form, const Stratum &stratum,
+                                      ArrayRef<std::pair<Expr, bool>> queries, AffineScanOp scan,
+                                      ExprEmitter &emitter) {
+  Location loc = value.getLoc();
+  Value total;
+  auto add = [&](Value addend) {
+    total = total ? createBinary<arith::AddFOp>(builder, loc, total, addend) : addend;
+  };
+  auto scale = [&](Value product, Expr factor) -> Value {
+    if (algebra::isOne(factor))
+      return product;
+    Value coefficient = emitter.emit(factor);
+    return coefficient ? createBinary<arith::MulFOp>(builder, loc, coefficient, product) : Value();
+  };
+  for (const LinearTerm &term : form.terms)
+    for (const QueryPlan &plan : getPlans(term, stratum)) {
+      std::pair<Expr, bool> query = {plan.key, isAfter(term)};
+      Value output = scan.getOutputs()[llvm::find(queries, query) - queries.begin()];
+      output = scale(output, plan.weight);
+      if (output && !plan.rest.empty())
+        output = createReduce(builder, loc, ReduceKind::Sum, output, {},
+                              SmallVector<StringRef>(plan.rest.begin(), plan.rest.end()));
+      if (output)
+        output = scale(output, plan.outer);
+      if (!output)
+        return failure();
+      add(output);
+    }
+  if (!total || !algebra::isZero(form.constant)) {
+    Value constant = emitter.emit(form.constant);
+    if (!constant)
+      return failure();
+    add(constant);
+  }
+  lifter.map(value, total);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Strata that stay loops
+//===----------------------------------------------------------------------===//
+
+/// The ops of the body that make the roots from values of lower levels, which are
+/// the imports. What depends on no state is recomputed in the loop, rather than
+/// stored for every token.
+SmallVector<Operation *> Normalizer::collectBody(ArrayRef<Value> roots, int level,
+                                                 llvm::SetVector<Value> &imports) {
+  llvm::DenseSet<Value> needed(roots.begin(), roots.end());
+  SmallVector<Operation *> ops;
+  auto isImport = [&](Value value) {
+    int itsLevel = strata.getLevel(value);
+    return itsLevel >= 0 && itsLevel < level && !value.getDefiningOp<BroadcastOp>();
+  };
+  auto isNeeded = [&](Value value) { return needed.contains(value); };
+  for (Operation &op : llvm::reverse(loop.getBody().front().without_terminator())) {
+    if (llvm::none_of(op.getResults(), isNeeded))
+      continue;
+    if (llvm::any_of(op.getResults(), isImport)) {
+      for (Value result : op.getResults())
+        if (isNeeded(result))
+          imports.insert(result);
+      continue;
+    }
+    ops.push_back(&op);
+    op.walk(
+        [&](Operation *nested) { needed.insert(nested->operand_begin(), nested->operand_end()); });
+  }
+  for (BlockArgument argument : loop.getBody().getArguments())
+    if (isNeeded(argument) && isImport(argument))
+      imports.insert(argument);
+  return llvm::to_vector(llvm::reverse(ops));
+}
+
+LogicalResult Normalizer::emitLoop(Stratum &stratum, int level) {
+  Location loc = loop.getLoc();
+  SmallVector<Value> inits, roots, exports = strata.getExports(level);
+  SmallVector<Attribute> names;
+  for (unsigned state : stratum.states) {
+    inits.push_back(loop.getInits()[state]);
+    names.push_back(loop.getStates()[state]);
+    roots.push_back(strata.getNext(state));
+  }
+  SmallVector<Type> types = llvm::map_to_vector(inits, [](Value v) { return v.getType(); });
+  for (Value value : exports)
+    types.push_back(getOutputType(value));
+  llvm::append_range(roots, exports);
+
+  llvm::SetVector<Value> imports;
+  SmallVector<Operation *> ops = collectBody(roots, level, imports);
+  SmallVector<Value> imported;
+  for (Value value : imports) {
+    imported.push_back(bind(value));
+    if (!imported.back())
+      return failure();
+  }
+
+  auto reason = stratum.reason.empty() ? StringAttr() : builder.getStringAttr(stratum.reason);
+  auto result = ForOp::create(builder, loc, types, loop.getSpace(), builder.getArrayAttr(names),
+                              inits, loop.getBlockAttr(),
+                              ScanClassAttr::get(builder.getContext(), stratum.scanClass), reason);
+  IRMapping mapping;
+  Block *body = &result.getBody().emplaceBlock();
+  mapping.map(loop.getPosition(), body->addArgument(loop.getPosition().getType(), loc));
+  for (unsigned state : stratum.states)
+    mapping.map(loop.getState(state), body->addArgument(loop.getState(state).getType(), loc));
+  if (loop.getBlock())
+    for (unsigned state : stratum.states)
+      mapping.map(loop.getFrozen(state), body->addArgument(loop.getFrozen(state).getType(), loc));
+  OpBuilder inner = OpBuilder::atBlockEnd(body);
+  for (auto [value, source] : llvm::zip(imports, imported)) {
+    Value position = result.getPosition();
+    mapping.map(value, ReadOp::create(inner, value.getLoc(), value.getType(), source,
+                                      inner.getStrArrayAttr({loop.getSpace()}), position));
+  }
+  for (Operation *op : ops)
+    inner.clone(*op, mapping);
+  YieldOp::create(inner, loc, llvm::map_to_vector(roots, [&](Value root) {
+                    return mapping.lookupOrDefault(root);
+                  }));
+
+  for (auto [state, value] : llvm::zip(stratum.states, result.getFinalStates()))
+    loop.getFinalStates()[state].replaceAllUsesWith(value);
+  Value positions = lifter.lift(loop.getPosition());
+  for (auto [value, output] : llvm::zip(exports, result.getOutputs())) {
+    outputs[value] = output;
+    lifter.map(value,
+               ReadOp::create(builder, value.getLoc(),
+                              withAxis(value.getType(), lifter.getAxis(), lifter.getSize()), output,
+                              builder.getStrArrayAttr({loop.getSpace()}), positions));
+  }
+  return success();
+}
+
+LogicalResult Normalizer::run() {
+  for (auto [level, stratum] : llvm::enumerate(strata.getStrata())) {
+    LogicalResult done = stratum.isAffine ? emitScan(stratum) : emitLoop(stratum, level);
+    if (failed(done))
+      return failure();
+  }
+  Operation *yield = loop.getBody().front().getTerminator();
+  for (auto [value, result] :
+       llvm::zip(yield->getOperands().drop_front(loop.getNumStates()), loop.getOutputs())) {
+    Value output = bind(value);
+    if (!output)
+      return failure();
+    result.replaceAllUsesWith(broadcastTo(builder, loop.getLoc(), output, result.getType()));
+  }
+  loop.erase();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+/// The first loop, outermost first, that has no class yet.
+static ForOp findUnclassified(func::FuncOp function) {
+  ForOp found;
+  function.walk<WalkOrder::PreOrder>([&](ForOp loop) {
+    if (loop.getNumStates() == 0 || loop.getClass_())
+      return WalkResult::advance();
+    found = loop;
+    return WalkResult::interrupt();
+  });
+  return found;
+}
+
+namespace {
+struct NormalizeRecurrences : impl::NormalizeRecurrencesBase<NormalizeRecurrences> {
+  void runOnOperation() override {
+    while (ForOp loop = findUnclassified(getOperation())) {
+      Normalizer normalizer(loop);
+      for (const Stratum &stratum : normalizer.getStrata()) {
+        numAffine += stratum.isAffine;
+        numSequential += !stratum.isAffine && stratum.scanClass == ScanClass::Sequential;
+        numElementwise += !stratum.isAffine && stratum.scanClass != ScanClass::Sequential;
+      }
+      if (failed(normalizer.run()))
+        return signalPassFailure();
+    }
+  }
+};
+} // namespace
+
+} // namespace mix
