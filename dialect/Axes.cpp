@@ -22,6 +22,11 @@ SmallVector<StringRef> getAxes(Type type) {
   return names;
 }
 
+bool isNamedTensor(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && (tensor.getRank() == 0 || isa_and_nonnull<AxesAttr>(tensor.getEncoding()));
+}
+
 RankedTensorType getTensorType(Type element, ArrayRef<StringRef> axes, ArrayRef<int64_t> sizes) {
   if (axes.empty())
     return RankedTensorType::get({}, element);

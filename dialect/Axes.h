@@ -23,6 +23,9 @@ inline llvm::SmallVector<llvm::StringRef> getAxes(mlir::Value value) {
   return getAxes(value.getType());
 }
 
+/// Whether a type is a tensor with a name for each of its axes.
+bool isNamedTensor(mlir::Type type);
+
 /// A tensor type over the named axes. Sizes are static or
 /// `mlir::ShapedType::kDynamic`. Rank 0 gets no encoding.
 mlir::RankedTensorType getTensorType(mlir::Type element, llvm::ArrayRef<llvm::StringRef> axes,

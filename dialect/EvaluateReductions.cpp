@@ -189,6 +189,11 @@ Expected<Tensors> Evaluator::evaluateTopK(TopKOp op) {
   int64_t scoreStep = stepOf(score, op.getScore()), maskStep = stepOf(mask, op.getMask());
   int64_t resultStep = stepOf(result, op.getScore());
   int64_t size = score.shape[findAxis(op.getScore().getType(), op.getAxis())];
+  // A score that is not a number counts as the smallest.
+  auto scoreAt = [&](int64_t start, int64_t i) {
+    double x = score.data()[start + i * scoreStep];
+    return std::isnan(x) ? -kInfinity : x;
+  };
   Shape scoreStrides = stridesAlong(rest, op.getScore());
   Shape maskStrides = stridesAlong(rest, op.getMask());
   Shape resultStrides = mix::stridesAlong(rest, axes, result.strides);
@@ -199,8 +204,7 @@ Expected<Tensors> Evaluator::evaluateTopK(TopKOp op) {
                         if (mask.data()[at[1] + i * maskStep] != 0.0)
                           candidates.push_back(i);
                       llvm::sort(candidates, [&](int64_t i, int64_t j) {
-                        double x = score.data()[at[0] + i * scoreStep];
-                        double y = score.data()[at[0] + j * scoreStep];
+                        double x = scoreAt(at[0], i), y = scoreAt(at[0], j);
                         return x > y || (x == y && i < j);
                       });
                       if ((int64_t)candidates.size() > (int64_t)op.getN())

@@ -14,8 +14,20 @@
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/TensorEncoding.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace mix {
+/// The sizes of equal axes, and of axes over one token space, agree (C0).
+mlir::LogicalResult verifyAxisSizes(mlir::Operation *op);
+
+template <typename ConcreteType>
+class AxisSizesAgree : public mlir::OpTrait::TraitBase<ConcreteType, AxisSizesAgree> {
+public:
+  static mlir::LogicalResult verifyTrait(mlir::Operation *op) { return verifyAxisSizes(op); }
+};
+} // namespace mix
 
 #include "dialect/MixDialect.h.inc"
 #include "dialect/MixEnums.h.inc"

@@ -37,9 +37,22 @@ void MixDialect::initialize() {
 
 LogicalResult AxesAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                ArrayRef<StringAttr> names) {
+  // axes_c1
   llvm::StringSet<> seen;
-  for (StringAttr name : names)
+  for (StringAttr name : names) {
+    if (name.getValue().empty())
+      return emitError() << "an axis has an empty name";
     if (!seen.insert(name.getValue()).second)
       return emitError() << "axis '" << name.getValue() << "' is named twice";
+  }
+  return success();
+}
+
+LogicalResult AxesAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
+                                       function_ref<InFlightDiagnostic()> emitError) const {
+  // axes_c2
+  if (shape.size() != getNames().size())
+    return emitError() << "a tensor of rank " << shape.size() << " has " << getNames().size()
+                       << " axis names";
   return success();
 }

@@ -11,6 +11,7 @@
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/OpBase.td"
+include "mlir/IR/TensorEncoding.td"
 
 def Mix_Dialect : Dialect {
   let name = "mix";
@@ -50,14 +51,19 @@ def Mix_Dialect : Dialect {
                            "::mlir::func::FuncDialect", "::mlir::tensor::TensorDialect"];
 }
 
-class Mix_Attr<string name, string attrMnemonic> : AttrDef<Mix_Dialect, name> {
+class Mix_Attr<string name, string attrMnemonic, list<Trait> traits = []>
+    : AttrDef<Mix_Dialect, name, traits> {
   let mnemonic = attrMnemonic;
 }
 
-def Mix_AxesAttr : Mix_Attr<"Axes", "axes"> {
+def Mix_AxesAttr : Mix_Attr<"Axes", "axes",
+    [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
   let summary = "The axis names of a tensor, one per dimension";
   let description = [{
-    The encoding of a tensor over named axes. Names are distinct.
+    The encoding of a tensor over named axes.
+
+    * C1: names are distinct and not empty.
+    * C2: a tensor has one name per dimension.
 
     ```mlir
     tensor<?x128xf64, #mix.axes<["T", "K"]>>

@@ -16,6 +16,7 @@
 #include "mlir/IR/OpImplementation.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
@@ -55,6 +56,31 @@ static void printNamedIndices(OpAsmPrinter &printer, Operation *, ArrayAttr axes
 #define GET_OP_CLASSES
 #include "dialect/MixOps.cpp.inc"
 
+LogicalResult mix::verifyAxisSizes(Operation *op) {
+  llvm::StringMap<int64_t> sizes;
+  auto check = [&](Type type) -> LogicalResult {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (!tensor)
+      return success();
+    for (auto [axis, size] : llvm::zip(getAxes(type), tensor.getShape())) {
+      if (ShapedType::isDynamic(size))
+        continue;
+      auto [it, inserted] = sizes.try_emplace(getSpace(axis), size);
+      if (!inserted && it->second != size)
+        return op->emitOpError("has two sizes of axis '")
+               << axis << "', " << it->second << " and " << size;
+    }
+    return success();
+  };
+  for (Type type : op->getOperandTypes())
+    if (failed(check(type)))
+      return failure();
+  for (Type type : op->getResultTypes())
+    if (failed(check(type)))
+      return failure();
+  return success();
+}
+
 static SmallVector<StringRef> getStrings(ArrayAttr array) {
   return llvm::map_to_vector(array.getAsValueRange<StringAttr>(), [](StringRef s) { return s; });
 }
@@ -71,6 +97,15 @@ static std::string quoteAxes(ArrayRef<StringRef> axes) {
 static bool isPermutation(ArrayRef<StringRef> a, ArrayRef<StringRef> b) {
   return a.size() == b.size() &&
          llvm::all_of(a, [&](StringRef x) { return llvm::is_contained(b, x); });
+}
+
+/// Whether a list of axes names each once; reports the first that it names twice.
+static LogicalResult verifyDistinct(Operation *op, ArrayRef<StringRef> axes) {
+  llvm::StringSet<> seen;
+  for (StringRef axis : axes)
+    if (!seen.insert(axis).second)
+      return op->emitOpError("names axis '") << axis << "' twice";
+  return success();
 }
 
 /// The reduced axes of each source: an array of arrays of strings.
@@ -126,6 +161,8 @@ LogicalResult BindOp::verify() {
   // bind_c1
   if (!isIndexAxis(getAxis()) || !hasAxis(getSource().getType(), getAxis()))
     return emitOpError("expects an index axis of the source, got '") << getAxis() << "'";
+  if (hasAxis(getSource().getType(), mix::getSpace(getAxis())))
+    return emitOpError("expects a source without the axis '") << mix::getSpace(getAxis()) << "'";
   // bind_c2
   RankedTensorType expected =
       renameAxis(getSource().getType(), getAxis(), mix::getSpace(getAxis()));
@@ -160,6 +197,8 @@ LogicalResult ReduceOp::verify() {
   for (StringRef axis : axes)
     if (!hasAxis(getSource().getType(), axis))
       return emitOpError("reduces axis '") << axis << "' that the source does not have";
+  if (failed(verifyDistinct(*this, axes)))
+    return failure();
   // reduce_c2
   if (getMask() && !isAxisSubset(getMask().getType(), getSource().getType()))
     return emitOpError("expects the axes of the mask among those of the source");
@@ -167,6 +206,9 @@ LogicalResult ReduceOp::verify() {
   RankedTensorType expected = dropAxes(getSource().getType(), axes);
   if (getResult().getType() != expected)
     return emitOpError("expects a result of type ") << expected;
+  // reduce_c4
+  if (getKind() == ReduceKind::Sum && getElementTypeOrSelf(getSource()).isInteger(1))
+    return emitOpError("expects numbers: booleans have no sum");
   return success();
 }
 
@@ -186,6 +228,8 @@ static LogicalResult verifySources(Operation *op, ArrayAttr lists, OperandRange 
       if (!hasAxis(logit.getType(), axis))
         return op->emitOpError("reduces axis '")
                << axis << "' that source " << n << " does not have";
+    if (failed(verifyDistinct(op, list)))
+      return failure();
     SmallVector<StringRef> rest = getAxes(dropAxes(logit.getType(), list));
     if (n == 0)
       common = rest;
@@ -215,6 +259,12 @@ LogicalResult PrefixOp::verify() {
   // prefix_c1; prefix_c2 is a trait of the op.
   if (!hasAxis(getSource().getType(), getAxis()))
     return emitOpError("runs along axis '") << getAxis() << "' that the source does not have";
+  // prefix_c3
+  Type element = getElementTypeOrSelf(getSource());
+  if (getKind() == PrefixKind::Sum && element.isInteger(1))
+    return emitOpError("expects numbers: booleans have no sum");
+  if (getKind() == PrefixKind::LogSumExp && !element.isF64())
+    return emitOpError("expects reals: only they have a logsumexp, got ") << element;
   return success();
 }
 
@@ -236,6 +286,9 @@ LogicalResult TopKOp::verify() {
 //===----------------------------------------------------------------------===//
 
 void ForOp::getAsmBlockArgumentNames(Region &, OpAsmSetValueNameFn setName) {
+  // Also called to print an op that did not verify.
+  if (getBody().getNumArguments() < 1 + getNumStates())
+    return;
   setName(getPosition(), "t");
   for (unsigned n = 0; n < getNumStates() && n < getStates().size(); ++n)
     setName(getState(n), cast<StringAttr>(getStates()[n]).getValue());
@@ -252,6 +305,9 @@ LogicalResult ForOp::verify() {
   if (names.size() != numStates)
     return emitOpError("expects one name per state, got ")
            << names.size() << " names for " << numStates << " states";
+  // for_c5
+  if (getBlock() && (int64_t)*getBlock() <= 0)
+    return emitOpError("expects a positive block, got ") << (int64_t)*getBlock();
   // for_c1
   Type position = RankedTensorType::get({}, IntegerType::get(getContext(), 64));
   SmallVector<Type> arguments = {position};
@@ -292,6 +348,11 @@ LogicalResult AffineScanOp::verify() {
       return emitOpError("contracts axis '") << axis << "' that the state does not have";
   if (contracted.empty())
     return emitOpError("expects at least one contracted axis");
+  if (failed(verifyDistinct(*this, contracted)))
+    return failure();
+  if (!isIndexAxis(getAxis()) || hasAxis(state, getAxis()))
+    return emitOpError("expects to run along an index axis that the state does not have, got '")
+           << getAxis() << "'";
   SmallVector<StringRef> free = getAxes(dropAxes(state, contracted));
 
   auto checkOperand = [&](Value value, StringRef role,

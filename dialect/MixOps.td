@@ -18,13 +18,22 @@ include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "mlir/IR/OpAsmInterface.td"
 
-class Mix_Op<string mnemonic, list<Trait> traits = []>
-    : Op<Mix_Dialect, mnemonic, traits>;
+// Of every op: two static sizes of one axis, or of two axes over one token space,
+// are equal (constraint C0, checked over operands and results).
+def Mix_AxisSizesAgree : NativeOpTrait<"AxisSizesAgree"> {
+  let cppNamespace = "::mix";
+}
 
-def Mix_Real : TensorOf<[F64]>;
-def Mix_Int : TensorOf<[I64]>;
-def Mix_Bool : TensorOf<[I1]>;
-def Mix_Value : TensorOf<[F64, I64, I1]>;
+class Mix_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Mix_Dialect, mnemonic, !listconcat([Mix_AxisSizesAgree], traits)>;
+
+class Mix_TensorOf<list<Type> elements>
+    : RankedTensorOf<elements, [CPred<"::mix::isNamedTensor($_self)">], "tensor over named axes">;
+
+def Mix_Real : Mix_TensorOf<[F64]>;
+def Mix_Int : Mix_TensorOf<[I64]>;
+def Mix_Bool : Mix_TensorOf<[I1]>;
+def Mix_Value : Mix_TensorOf<[F64, I64, I1]>;
 
 //===----------------------------------------------------------------------===//
 // Axes and positions
@@ -93,7 +102,8 @@ def Mix_BindOp : Mix_Op<"bind", [Pure]> {
     `"i:T"` of the source becomes the axis `"T"` of the result; values and
     order of the other axes stay.
 
-    * C1: `axis` is an index axis of the source.
+    * C1: `axis` is an index axis of the source, which does not have its space as an
+      axis yet.
     * C2: the result is the source with `axis` renamed to its space.
 
     ```mlir
@@ -138,9 +148,10 @@ def Mix_ReduceOp : Mix_Op<"reduce", [Pure]> {
     `result[rest..] = kind over axes of source[.., rest..]`, over the elements
     where `mask` is true. An empty set gives the identity: 0, -inf, +inf, 1.
 
-    * C1: every reduced axis is an axis of the source.
+    * C1: every reduced axis is an axis of the source, named once.
     * C2: the axes of the mask are axes of the source.
     * C3: the axes of the result are those that are left, in the source's order.
+    * C4: booleans have no sum.
 
     ```mlir
     %m = mix.reduce max %s where %causal over ["j:T"] : tensor<?x?xf64, #mix.axes<["i:T", "j:T"]>>,
@@ -166,8 +177,8 @@ def Mix_SoftmaxOp : Mix_Op<"softmax", [Pure, AttrSizedOperandSegments]> {
     denominator (an attention sink). Where every mask is false the result is 0.
 
     * C1: one axes list, one mask and one result per source.
-    * C2: `axes[n]` are axes of `logits[n]`; the axes that remain are the same for
-      all sources.
+    * C2: `axes[n]` are axes of `logits[n]`, named once; the axes that remain are the
+      same for all sources.
     * C3: `mask[n]` and `result[n]` have the axes of `logits[n]`.
 
     ```mlir
@@ -192,6 +203,7 @@ def Mix_PrefixOp : Mix_Op<"prefix", [Pure, AllTypesMatch<["source", "result"]>]>
 
     * C1: `axis` is an axis of the source.
     * C2: the result has the type of the source.
+    * C3: booleans have no sum, and only reals a logsumexp.
 
     ```mlir
     %c = mix.prefix sum %g along "t:T" : tensor<?xf64, #mix.axes<["t:T"]>>
@@ -263,6 +275,7 @@ def Mix_ForOp : Mix_Op<"for", [RecursiveMemoryEffects, SingleBlock,
     * C2: the terminator yields the states' types, then the outputs'.
     * C3: each output result has the yielded type with the axis `space` in front.
     * C4: `states` names each state, once.
+    * C5: `block` is positive.
 
     ```mlir
     %sT, %o = mix.for "T" states ["S"] (%s0) {
@@ -335,7 +348,8 @@ def Mix_AffineScanOp : Mix_Op<"affine_scan", [Pure, AttrSizedOperandSegments]> {
     (an update `m`), column `coef_cols[c]` (a read `p`). A missing decay is 1.
     Every per-token operand has the axis `axis`.
 
-    * C1: `init` has the axes X and Y; X is not empty.
+    * C1: `init` has the axes X and Y; X is not empty and names each axis once; `axis` is an
+      index axis that `init` does not have.
     * C2: `decay` has `axis` and a subset of X and Y.
     * C3: `lefts`, `reads`, `queries` have `axis` and a subset of X (missing axes broadcast);
       `values` and `coefs` have `axis` and a subset of Y.
@@ -386,8 +400,8 @@ def Mix_StreamedReductionOp : Mix_Op<"streamed_reduction", [Pure, AttrSizedOpera
     sum is 0. The op has an online form: it may be computed block by block of the
     reduced axes, rescaling by `exp(M_old - M_new)`.
 
-    * C1: one axes list, one mask per source; `axes[n]` are axes of `logits[n]`; the
-      axes that remain (common axes) are the same for all sources.
+    * C1: one axes list, one mask per source; `axes[n]` are axes of `logits[n]`, named
+      once; the axes that remain (common axes) are the same for all sources.
     * C2: `masks[n]` has a subset of the axes of `logits[n]`.
     * C3: `values[k]` has a subset of `axes[n]` and the common axes, and possibly feature axes of its own.
     * C4: the results are `max` over the common axes, then per value a tensor with the

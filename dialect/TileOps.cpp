@@ -60,6 +60,13 @@ static ArrayRef<int64_t> shapeOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
 
+LogicalResult ScanOp::verify() {
+  // scan_c1
+  if (shapeOf(getSource()).empty())
+    return emitOpError("expects a tile with at least one axis");
+  return success();
+}
+
 LogicalResult DecayRatioOp::verify() {
   // decay_ratio_c1
   ArrayRef<int64_t> decay = shapeOf(getDecay()), result = shapeOf(getResult());
@@ -100,7 +107,8 @@ LogicalResult DecayedApplyOp::verify() {
   // decayed_apply_c1
   ArrayRef<int64_t> a = shapeOf(getA()), y = shapeOf(getY()), result = shapeOf(getResult());
   if (a.size() != 2 || y.size() != 2 || result.size() != 2 || shapeOf(getDecay()) != result ||
-      a[0] != result[0] || a[1] != y[0] || y[1] != result[1] || a[1] != a[0] * (int64_t)getGroup())
+      (int64_t)getGroup() <= 0 || a[0] != result[0] || a[1] != y[0] || y[1] != result[1] ||
+      a[1] != a[0] * (int64_t)getGroup())
     return emitOpError("expects A of shape C x (C group), Y of shape (C group) x V, "
                        "decay and result of shape C x V");
   return success();

@@ -92,6 +92,8 @@ def Tile_ScanOp : Tile_Op<"scan", [Pure, AllTypesMatch<["source", "result"]>]> {
     `s < t` (the identity at the end it starts from); `reverse` runs from the last
     row: `s >= t`, or `s > t` if exclusive.
 
+    * C1: the tile has at least one axis.
+
     ```mlir
     %p = tile.scan prod %a {reverse, exclusive} : tensor<32x128xf32>
     ```
@@ -100,9 +102,10 @@ def Tile_ScanOp : Tile_Op<"scan", [Pure, AllTypesMatch<["source", "result"]>]> {
                    UnitAttr:$reverse, UnitAttr:$exclusive);
   let results = (outs Tile_RealTile:$result);
   let assemblyFormat = "$kind $source attr-dict `:` type($source)";
+  let hasVerifier = 1;
 }
 
-def Tile_DecayRatioOp : Tile_Op<"decay_ratio", [Pure]> {
+def Tile_DecayRatioOp : Tile_Op<"decay_ratio", [Pure, SameOperandsAndResultElementType]> {
   let summary = "The decay between every pair of rows of a chunk";
   let description = [{
     `result[t, i] = product of decay[s] over i < s <= t` for `i <= t` (1 on the
@@ -122,7 +125,8 @@ def Tile_DecayRatioOp : Tile_Op<"decay_ratio", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Tile_DecayedGramOp : Tile_Op<"decayed_gram", [Pure, AllTypesMatch<["x", "y", "decay"]>]> {
+def Tile_DecayedGramOp : Tile_Op<"decayed_gram",
+    [Pure, AllTypesMatch<["x", "y", "decay"]>, SameOperandsAndResultElementType]> {
   let summary = "Pairwise products of rows with a decay per channel between them";
   let description = [{
     `result[t, i] = sum over d of x[t, d] y[i, d] prod over i < s <= t of decay[s, d]` for
@@ -142,7 +146,8 @@ def Tile_DecayedGramOp : Tile_Op<"decayed_gram", [Pure, AllTypesMatch<["x", "y",
   let hasVerifier = 1;
 }
 
-def Tile_SolveOp : Tile_Op<"solve", [Pure, AttrSizedOperandSegments, AllTypesMatch<["rhs", "result"]>]> {
+def Tile_SolveOp : Tile_Op<"solve", [Pure, AttrSizedOperandSegments,
+    AllTypesMatch<["rhs", "result"]>, SameOperandsAndResultElementType]> {
   let summary = "Solve a unit lower triangular system row by row";
   let description = [{
     For rows `t = 0, 1, ...`:
@@ -171,14 +176,16 @@ def Tile_SolveOp : Tile_Op<"solve", [Pure, AttrSizedOperandSegments, AllTypesMat
   let hasVerifier = 1;
 }
 
-def Tile_DecayedApplyOp : Tile_Op<"decayed_apply", [Pure, AllTypesMatch<["decay", "result"]>]> {
+def Tile_DecayedApplyOp : Tile_Op<"decayed_apply",
+    [Pure, AllTypesMatch<["decay", "result"]>, SameOperandsAndResultElementType]> {
   let summary = "Apply a lower triangular matrix with a decay per column of the operand";
   let description = [{
     `result[t, v] = sum over i <= t of A[t, i] Y[i, v] prod over i < s <= t of decay[s, v]`;
     with `exclusive`, over `i < t` with the product over `i < s < t`. With `group = g`
     the rows of `Y` and the columns of `A` are virtual rows, `g` to a token.
 
-    * C1: `A` is `C x (C g)`, `Y` is `(C g) x V`, `decay` and the result are `C x V`.
+    * C1: `A` is `C x (C g)`, `Y` is `(C g) x V`, `decay` and the result are `C x V`;
+      `g` is positive.
 
     ```mlir
     %o = tile.decayed_apply %a, %y, %d : tensor<32x32xf32>, tensor<32x128xf32>, tensor<32x128xf32>
