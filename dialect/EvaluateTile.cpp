@@ -72,7 +72,9 @@ private:
   // Tiles.
   Expected<Tensors> evaluateExtractSlice(tensor::ExtractSliceOp op);
   Expected<Tensors> evaluateInsertSlice(tensor::InsertSliceOp op);
+  template <typename Op> Expected<int64_t> getElement(Op op, const Tensor &tensor) const;
   Expected<Tensors> evaluateExtract(tensor::ExtractOp op);
+  Expected<Tensors> evaluateInsert(tensor::InsertOp op);
   Tensor evaluateFromElements(tensor::FromElementsOp op);
   Tensor evaluateReshape(Operation *op);
   Expected<Tensors> evaluateElementwise(Operation *op);
@@ -156,6 +158,7 @@ Expected<Tensors> TileInterpreter::evaluateOp(Operation *op) {
       })
       .Case([&](tensor::FromElementsOp op) -> Result { return Tensors{evaluateFromElements(op)}; })
       .Case([&](tensor::ExtractOp op) { return evaluateExtract(op); })
+      .Case([&](tensor::InsertOp op) { return evaluateInsert(op); })
       .Case([&](tensor::ExtractSliceOp op) { return evaluateExtractSlice(op); })
       .Case([&](tensor::InsertSliceOp op) { return evaluateInsertSlice(op); })
       .Case<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(
@@ -363,17 +366,36 @@ Expected<Tensors> TileInterpreter::evaluateInsertSlice(tensor::InsertSliceOp op)
   return Tensors{result};
 }
 
-Expected<Tensors> TileInterpreter::evaluateExtract(tensor::ExtractOp op) {
-  const Tensor &source = get(op.getTensor());
+/// The place of the element that the op names.
+template <typename Op>
+Expected<int64_t> TileInterpreter::getElement(Op op, const Tensor &tensor) const {
   int64_t position = 0;
   for (auto [dim, value] : llvm::enumerate(op.getIndices())) {
     int64_t index = getIndex(value);
-    if (index < 0 || index >= source.shape[dim])
-      return errorAt(op, "reads element " + Twine(index) + " of a dimension of " +
-                             Twine(source.shape[dim]));
-    position += index * source.strides[dim];
+    if (index < 0 || index >= tensor.shape[dim])
+      return errorAt(op, "takes element " + Twine(index) + " of a dimension of " +
+                             Twine(tensor.shape[dim]));
+    position += index * tensor.strides[dim];
   }
-  return Tensors{Tensor::scalar(source.data()[position])};
+  return position;
+}
+
+Expected<Tensors> TileInterpreter::evaluateExtract(tensor::ExtractOp op) {
+  const Tensor &source = get(op.getTensor());
+  Expected<int64_t> position = getElement(op, source);
+  if (!position)
+    return position.takeError();
+  return Tensors{Tensor::scalar(source.data()[*position])};
+}
+
+Expected<Tensors> TileInterpreter::evaluateInsert(tensor::InsertOp op) {
+  const Tensor &dest = get(op.getDest());
+  Tensor result = Tensor::make(dest.shape, dest.elements());
+  Expected<int64_t> position = getElement(op, result);
+  if (!position)
+    return position.takeError();
+  result.data()[*position] = get(op.getScalar()).value();
+  return Tensors{result};
 }
 
 Tensor TileInterpreter::evaluateFromElements(tensor::FromElementsOp op) {

@@ -95,4 +95,55 @@ def NormalizeRecurrences : Pass<"mix-normalize-recurrences", "::mlir::func::Func
     Statistic<"numSequential", "num-sequential", "Strata that stayed sequential">];
 }
 
+//===----------------------------------------------------------------------===//
+// L2 -> L3
+//===----------------------------------------------------------------------===//
+
+def TileMixers : Pass<"mix-tile", "::mlir::ModuleOp"> {
+  let summary = "Turn mixers in normal form into tile programs";
+  let description = [{
+    Requires: level 2; feature axes have static sizes.
+
+    Ensures: level 3. Every mixer that has a tile program is replaced by its phases. A
+    mixer that has none stays as it is, with a remark at the operation that has no place
+    in a tile program and the reason in the attribute `tile.not_tiled`; the reference
+    evaluator still runs it.
+
+    An operation that moves information between tokens (a scan, a recurrence, a prefix, a
+    reduction over an index axis) is an anchor; anchors are put into phases. A scan becomes
+    a loop over chunks of `chunk` tokens that carries its state, in its chunked form
+    (`form=chunked`) or token by token (`form=recurrent`, and every recurrence that is not
+    affine). A reduction over tokens becomes a loop over blocks of `keys` tokens, for each
+    block of `rows` results. Everything else is computed where it is used, elementwise
+    expressions as one operation each.
+
+    ```mlir
+    // Before: o = the prefix sums of x.
+    %o = mix.prefix sum %x along "t:T" : tensor<?x8xf64, #mix.axes<["t:T", "V"]>>
+    // After, in a loop over chunks that carries the sums of all chunks before:
+    %x = tile.load %x_arg[%t, %zero] : memref<?x8xf32, strided<[?, 1]>> -> tensor<32x8xf32>
+    %in = tile.scan sum %x : tensor<32x8xf32>
+    %o = linalg.generic ... ins(%carry, %in : tensor<8xf32>, tensor<32x8xf32>) ...
+    ```
+  }];
+  let options = [
+    Option<"form", "form", "std::string", "\"chunked\"",
+           "How affine scans run: 'chunked' or 'recurrent'.">,
+    Option<"element", "element", "std::string", "\"f32\"", "The type of reals: 'f32' or 'f64'.">,
+    Option<"chunk", "chunk", "int64_t", "32", "Tokens in a chunk of a scan.">,
+    Option<"rows", "rows", "int64_t", "64", "Positions that one task of a grid computes.">,
+    Option<"keys", "keys", "int64_t", "64", "Tokens in a block of a reduction.">
+  ];
+  let statistics = [
+    Statistic<"numTiled", "num-tiled", "Mixers with a tile program">,
+    Statistic<"numNotTiled", "num-not-tiled", "Mixers without one">,
+    Statistic<"numPhases", "num-phases", "Phases emitted">
+  ];
+  let dependentDialects = [
+    "::mix::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
 #endif // MIXWRIGHT_PASSES_PASSES_TD

@@ -8,7 +8,6 @@
 #include "passes/Pipelines.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/Passes.h"
-#include "passes/Passes.h"
 
 using namespace mlir;
 
@@ -25,7 +24,31 @@ void mix::buildNormalizePipeline(OpPassManager &manager) {
   simplify();
 }
 
+void mix::buildTilePipeline(OpPassManager &manager, const TileMixersOptions &options) {
+  manager.addPass(createTileMixers(options));
+  // Not the canonicalizer: it would remove a grid of one task.
+  manager.nest<func::FuncOp>().addPass(createCSEPass());
+}
+
+namespace {
+/// The options of `mix-tile`, for the pipeline.
+struct TilePipelineOptions : PassPipelineOptions<TilePipelineOptions> {
+  mix::TileMixersOptions defaults;
+  Option<std::string> form{*this, "form", llvm::cl::init(defaults.form)};
+  Option<std::string> element{*this, "element", llvm::cl::init(defaults.element)};
+  Option<int64_t> chunk{*this, "chunk", llvm::cl::init(defaults.chunk)};
+  Option<int64_t> rows{*this, "rows", llvm::cl::init(defaults.rows)};
+  Option<int64_t> keys{*this, "keys", llvm::cl::init(defaults.keys)};
+};
+} // namespace
+
 void mix::registerMixPipelines() {
   PassPipelineRegistration<>("mix-normalize", "Bring mixers from L1 to their normal forms (L2)",
                              buildNormalizePipeline);
+  PassPipelineRegistration<TilePipelineOptions>(
+      "mix-tile-pipeline", "Turn mixers in normal form (L2) into tile programs (L3)",
+      [](OpPassManager &manager, const TilePipelineOptions &options) {
+        buildTilePipeline(
+            manager, {options.form, options.element, options.chunk, options.rows, options.keys});
+      });
 }

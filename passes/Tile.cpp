@@ -1,0 +1,212 @@
+//===- Tile.cpp - mix-tile: from normal forms to tile programs -------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "passes/Passes.h"
+#include "passes/TilePhase.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace mix {
+#define GEN_PASS_DEF_TILEMIXERS
+#include "passes/Passes.h.inc"
+} // namespace mix
+
+using namespace mlir;
+using namespace mix;
+using llvm::StringRef;
+
+static StringRef getString(DictionaryAttr attrs, StringRef name) {
+  auto attr = attrs ? attrs.getAs<StringAttr>(name) : StringAttr();
+  return attr ? attr.getValue() : StringRef();
+}
+
+/// The token spaces of a mixer: the axes of unknown size of its arguments and results in
+/// order, then the block axes.
+static SmallVector<StringRef> getSpaces(const TileSignature &signature, func::FuncOp mixer) {
+  SmallVector<StringRef> spaces;
+  auto add = [&](StringRef space) {
+    if (!llvm::is_contained(spaces, space))
+      spaces.push_back(space);
+  };
+  auto blocks = mixer->getAttrOfType<DictionaryAttr>(kBlocksAttr);
+  for (const TileSignature::Argument &argument : signature.arguments)
+    for (auto [axis, size] : llvm::zip(getAxes(argument.type), argument.type.getShape()))
+      if (ShapedType::isDynamic(size) && !(blocks && blocks.contains(axis)))
+        add(axis);
+  if (blocks)
+    for (NamedAttribute block : blocks)
+      add(block.getName().getValue());
+  return spaces;
+}
+
+/// Inputs as declared, initial states, outputs, final states.
+static TileSignature makeSignature(func::FuncOp mixer) {
+  TileSignature signature;
+  auto add = [&](StringRef name, StringRef kind, Type type) -> unsigned {
+    signature.arguments.push_back({name, kind, cast<RankedTensorType>(type)});
+    return signature.arguments.size() - 1;
+  };
+  for (unsigned n = 0; n < mixer.getNumArguments(); ++n) {
+    DictionaryAttr attrs = mixer.getArgAttrDict(n);
+    StringRef kind = getString(attrs, kKindAttr);
+    add(getString(attrs, kNameAttr), kind.empty() ? "input" : kind, mixer.getArgumentTypes()[n]);
+  }
+  ArrayRef<Type> results = mixer.getResultTypes();
+  signature.resultArgument.resize(results.size());
+  auto isState = [&](unsigned n) {
+    return getString(mixer.getResultAttrDict(n), kKindAttr) == "state";
+  };
+  auto nameOf = [&](unsigned n) { return getString(mixer.getResultAttrDict(n), kNameAttr); };
+  for (unsigned n = 0; n < results.size(); ++n) {
+    if (!isState(n))
+      continue;
+    signature.stateNames.push_back(nameOf(n));
+    signature.stateArgument.push_back(add(nameOf(n), "state_in", results[n]));
+  }
+  for (unsigned n = 0; n < results.size(); ++n)
+    if (!isState(n))
+      signature.resultArgument[n] = add(nameOf(n), "output", results[n]);
+  for (unsigned n = 0; n < results.size(); ++n)
+    if (isState(n))
+      signature.resultArgument[n] = add(nameOf(n), "state_out", results[n]);
+  return signature;
+}
+
+/// A feature axis of unknown size, or anything else that types rule out.
+static std::optional<TileFailure> checkTypes(func::FuncOp mixer, ArrayRef<StringRef> spaces) {
+  llvm::StringSet<> walked;
+  mixer.walk([&](Operation *op) {
+    if (auto loop = dyn_cast<ForOp>(op))
+      walked.insert(loop.getSpace());
+    for (Type type : op->getResultTypes())
+      for (StringRef axis : getIndexAxes(getAxes(type)))
+        walked.insert(getSpace(axis));
+  });
+  for (StringRef space : spaces)
+    if (!walked.contains(space))
+      return TileFailure{mixer.getLoc(),
+                         ("the feature axis '" + space + "' has no static size").str()};
+  for (Type type : mixer.getFunctionType().getResults())
+    if (getElementTypeOrSelf(type).isInteger(1))
+      return TileFailure{mixer.getLoc(), "a result of truth values has no tile program"};
+  return std::nullopt;
+}
+
+namespace {
+struct TilePass : mix::impl::TileMixersBase<TilePass> {
+  using TileMixersBase::TileMixersBase;
+
+  void runOnOperation() override {
+    TileParameters parameters;
+    parameters.isChunked = form == "chunked";
+    if (!parameters.isChunked && form != "recurrent")
+      return reject("form", form, "'chunked' or 'recurrent'");
+    if (element != "f32" && element != "f64")
+      return reject("element", element, "'f32' or 'f64'");
+    parameters.element = element == "f32" ? Type(Float32Type::get(&getContext()))
+                                          : Type(Float64Type::get(&getContext()));
+    parameters.chunk = chunk;
+    parameters.rows = rows;
+    parameters.keys = keys;
+    for (auto [name, size] : {std::pair("chunk", parameters.chunk),
+                              {"rows", parameters.rows},
+                              {"keys", parameters.keys}})
+      if (size <= 0)
+        return reject(name, std::to_string(size), "a positive number");
+    for (auto mixer : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
+      if (mixer->hasAttr(kMixerAttr))
+        tileMixer(mixer, parameters);
+  }
+
+private:
+  void reject(StringRef option, StringRef found, StringRef expected) {
+    getOperation().emitError("option '")
+        << option << "' of mix-tile expects " << expected << ", got '" << found << "'";
+    signalPassFailure();
+  }
+
+  void tileMixer(func::FuncOp mixer, const TileParameters &parameters);
+  void annotate(func::FuncOp function, func::FuncOp mixer, const TilePlan &plan, unsigned number,
+                const TileSignature &signature, const TileParameters &parameters,
+                ArrayRef<StringRef> spaces);
+};
+} // namespace
+
+void TilePass::annotate(func::FuncOp function, func::FuncOp mixer, const TilePlan &plan,
+                        unsigned number, const TileSignature &signature,
+                        const TileParameters &parameters, ArrayRef<StringRef> spaces) {
+  Builder b(&getContext());
+  auto describe = [&](unsigned n, StringRef name, StringRef kind, ArrayRef<StringRef> axes) {
+    function.setArgAttr(n, kNameAttr, b.getStringAttr(name));
+    function.setArgAttr(n, kKindAttr, b.getStringAttr(kind));
+    function.setArgAttr(n, "mix.axes", b.getStrArrayAttr(axes));
+  };
+  unsigned next = 0;
+  for (const TileSignature::Argument &argument : signature.arguments)
+    describe(next++, argument.name, argument.kind, getAxes(argument.type));
+  for (auto [n, value] : llvm::enumerate(plan.workspaces)) {
+    SmallVector<StringRef> axes = getAxes(value);
+    for (StringRef &axis : axes)
+      axis = getSpace(axis);
+    describe(next++, "w" + std::to_string(n), "workspace", axes);
+  }
+  for (StringRef state : signature.stateNames)
+    function.setArgAttr(next++, "tile.given", b.getStringAttr(state));
+
+  const TilePhase &phase = plan.phases[number];
+  function.setName((mixer.getName() + "_" + llvm::Twine(number)).str());
+  function->setAttr("tile.phase", b.getI64IntegerAttr(number));
+  function->setAttr("tile.mixer", b.getStringAttr(mixer.getName()));
+  function->setAttr("tile.form", b.getStringAttr(form));
+  function->setAttr("tile.features", b.getI64IntegerAttr(1));
+  if (!phase.isSequential && !phase.space.empty()) {
+    function->setAttr("tile.space", b.getStringAttr(phase.space));
+    function->setAttr("tile.rows", b.getI64IntegerAttr(parameters.rows));
+  }
+  function->setAttr("mix.spaces", b.getStrArrayAttr(spaces));
+  if (Attribute blocks = mixer->getAttr(kBlocksAttr))
+    function->setAttr(kBlocksAttr, blocks);
+}
+
+void TilePass::tileMixer(func::FuncOp mixer, const TileParameters &parameters) {
+  auto giveUp = [&](const TileFailure &failure) {
+    mixer->setAttr("tile.not_tiled", StringAttr::get(&getContext(), failure.reason));
+    emitRemark(failure.loc) << "'" << mixer.getName()
+                            << "' has no tile program: " << failure.reason;
+    ++numNotTiled;
+  };
+  TileSignature signature = makeSignature(mixer);
+  SmallVector<StringRef> spaces = getSpaces(signature, mixer);
+  std::optional<TileFailure> failure = checkTypes(mixer, spaces);
+  TilePlan plan;
+  if (failure || !plan.build(mixer, failure))
+    return giveUp(*failure);
+
+  // Later phases say which workspaces earlier ones have to store.
+  std::vector<std::unique_ptr<PhaseEmitter>> emitters(plan.phases.size());
+  SmallVector<OwningOpRef<func::FuncOp>> functions(plan.phases.size());
+  for (size_t n = plan.phases.size(); n-- > 0;) {
+    emitters[n] = std::make_unique<PhaseEmitter>(plan, n, signature, mixer, parameters);
+    functions[n] = emitters[n]->emit();
+    if (emitters[n]->failure)
+      return giveUp(*emitters[n]->failure);
+  }
+  OpBuilder builder(mixer);
+  for (auto [n, function] : llvm::enumerate(functions)) {
+    emitters[n]->addWorkspaces();
+    annotate(*function, mixer, plan, n, signature, parameters, spaces);
+    builder.insert(function.release());
+    ++numPhases;
+  }
+  mixer.erase();
+  ++numTiled;
+}

@@ -1,0 +1,420 @@
+//===- TilePhase.cpp - The loops, loads and stores of a phase --------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/TilePhase.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include <limits>
+
+using namespace mlir;
+using namespace mix;
+using llvm::StringRef;
+
+PhaseEmitter::PhaseEmitter(TilePlan &plan, unsigned phase, const TileSignature &signature,
+                           func::FuncOp mixer, const TileParameters &parameters)
+    : plan(plan), phase(plan.phases[phase]), signature(signature), mixer(mixer),
+      parameters(parameters), tb(mixer.getContext(), parameters.element) {
+  tb.loc = mixer.getLoc();
+  slots.push_back({"", "", Value(), Value(), 0});
+  mixer.walk([&](Operation *op) {
+    for (Type type : op->getResultTypes())
+      setSizes(type);
+  });
+  for (Type type : mixer.getArgumentTypes())
+    setSizes(type);
+}
+
+void PhaseEmitter::setSizes(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor)
+    return;
+  for (auto [axis, size] : llvm::zip(getAxes(type), tensor.getShape()))
+    if (!isIndexAxis(axis) && !ShapedType::isDynamic(size))
+      tb.setSize(axis, size);
+}
+
+Tile PhaseEmitter::fail(Location loc, const Twine &reason, Type type) {
+  if (!failure)
+    failure = TileFailure{loc, reason.str()};
+  Type elementType = convertType(type);
+  return {arith::ConstantOp::create(tb.builder, loc, tb.builder.getZeroAttr(elementType)), {}};
+}
+
+//===----------------------------------------------------------------------===//
+// Scopes
+//===----------------------------------------------------------------------===//
+
+void PhaseEmitter::moveTo(unsigned scope) {
+  Scope &to = scopes[scope];
+  if (to.before)
+    tb.builder.setInsertionPoint(to.before);
+  else
+    tb.builder.setInsertionPointToEnd(to.block);
+}
+
+unsigned PhaseEmitter::addSlot(Slot slot) {
+  slots.push_back(slot);
+  return slots.size() - 1;
+}
+
+SmallVector<Tile>
+PhaseEmitter::loop(unsigned scope, Value lower, Value upper, int64_t step, ArrayRef<Tile> carried,
+                   llvm::function_ref<SmallVector<Tile>(unsigned, Value, ArrayRef<Tile>)> body) {
+  SmallVector<Value> inits = llvm::map_to_vector(carried, [](const Tile &t) { return t.value; });
+  Value stepValue = tb.index(step);
+  auto forOp = scf::ForOp::create(tb.builder, tb.loc, lower, upper, stepValue, inits);
+  Operation *outerBefore = scopes[scope].before;
+  scopes[scope].before = forOp;
+  unsigned inner = scopes.size();
+  scopes.emplace_back().block = forOp.getBody();
+  if (inits.empty())
+    scopes[inner].before = forOp.getBody()->getTerminator();
+
+  SmallVector<Tile> arguments(carried);
+  for (auto [tile, value] : llvm::zip(arguments, forOp.getRegionIterArgs()))
+    tile.value = value;
+  {
+    OpBuilder::InsertionGuard guard(tb.builder);
+    moveTo(inner);
+    SmallVector<Tile> nextTiles = body(inner, forOp.getInductionVar(), arguments);
+    moveTo(inner);
+    SmallVector<Value> values;
+    for (auto [tile, argument] : llvm::zip(nextTiles, arguments))
+      values.push_back(tb.spread(tile, argument.axes).value);
+    if (!inits.empty())
+      scf::YieldOp::create(tb.builder, tb.loc, values);
+  }
+  scopes.pop_back();
+  scopes[scope].before = outerBefore;
+  for (auto [tile, value] : llvm::zip(arguments, forOp.getResults()))
+    tile.value = value;
+  return arguments;
+}
+
+Tile PhaseEmitter::branch(unsigned scope, Value condition, const Tile &tile,
+                          llvm::function_ref<Tile()> otherwise) {
+  auto ifOp = scf::IfOp::create(tb.builder, tb.loc, tile.value.getType(), condition,
+                                /*withElseRegion=*/true);
+  Operation *outerBefore = scopes[scope].before;
+  scopes[scope].before = ifOp;
+  {
+    OpBuilder::InsertionGuard guard(tb.builder);
+    tb.builder.setInsertionPointToEnd(ifOp.thenBlock());
+    scf::YieldOp::create(tb.builder, tb.loc, tile.value);
+    Scope &inner = scopes.emplace_back();
+    inner.block = ifOp.elseBlock();
+    inner.isBranch = true;
+    moveTo(scopes.size() - 1);
+    Value value = tb.spread(otherwise(), tile.axes).value;
+    moveTo(scopes.size() - 1);
+    scf::YieldOp::create(tb.builder, tb.loc, value);
+    scopes.pop_back();
+  }
+  scopes[scope].before = outerBefore;
+  return {ifOp.getResult(0), tile.axes};
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+MemRefType PhaseEmitter::getViewType(RankedTensorType type) const {
+  SmallVector<int64_t> strides(type.getRank(), ShapedType::kDynamic);
+  for (int64_t dim = type.getRank() - 1; dim >= 0; --dim)
+    if (!type.isDynamicDim(dim)) {
+      strides[dim] = 1;
+      break;
+    }
+  Type elementType = convertType(type);
+  if (type.getRank() == 0)
+    return MemRefType::get({}, elementType);
+  auto layout = StridedLayoutAttr::get(type.getContext(), 0, strides);
+  return MemRefType::get(type.getShape(), elementType, layout);
+}
+
+/// The type of a value where it is stored: the index axis becomes its space.
+static RankedTensorType getStoredType(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  for (StringRef axis : getIndexAxes(getAxes(type)))
+    type = renameAxis(type, axis, getSpace(axis));
+  return type;
+}
+
+Value PhaseEmitter::getWorkspace(Value value) {
+  unsigned number = plan.requestWorkspace(value);
+  addWorkspaces();
+  return function.getArgument(signature.arguments.size() + number);
+}
+
+void PhaseEmitter::addWorkspaces() {
+  for (; numWorkspaces < plan.workspaces.size(); ++numWorkspaces) {
+    Value value = plan.workspaces[numWorkspaces];
+    (void)function.insertArgument(signature.arguments.size() + numWorkspaces,
+                                  getViewType(getStoredType(value)), {}, value.getLoc());
+  }
+}
+
+Value PhaseEmitter::getAxisSize(StringRef axis) {
+  Value &size = spaceSizes[axis];
+  if (size)
+    return size;
+  OpBuilder::InsertionGuard guard(tb.builder);
+  moveTo(0);
+  for (auto [n, argument] : llvm::enumerate(signature.arguments)) {
+    int64_t dim = findAxis(argument.type, axis);
+    if (dim < 0)
+      continue;
+    if (!argument.type.isDynamicDim(dim))
+      return size = tb.index(argument.type.getDimSize(dim));
+    Value index = tb.index(dim);
+    return size = memref::DimOp::create(tb.builder, tb.loc, getArgument(n), index);
+  }
+  auto blocks = mixer->getAttrOfType<DictionaryAttr>(kBlocksAttr);
+  auto block = blocks ? blocks.getAs<ArrayAttr>(axis) : ArrayAttr();
+  if (block && block.size() == 2 && isa<StringAttr>(block[0]) && isa<IntegerAttr>(block[1])) {
+    Value base = getAxisSize(cast<StringAttr>(block[0]).getValue());
+    Value length = tb.index(cast<IntegerAttr>(block[1]).getInt());
+    Value count = arith::CeilDivSIOp::create(tb.builder, tb.loc, base, length);
+    return spaceSizes[axis] = count;
+  }
+  if (!failure)
+    failure = TileFailure{mixer.getLoc(), ("no argument has the axis '" + axis + "'").str()};
+  return spaceSizes[axis] = tb.index(0);
+}
+
+Tile PhaseEmitter::load(Value view, RankedTensorType type, ArrayRef<unsigned> slotOf,
+                        ArrayRef<int64_t> shifts) {
+  Axes axes;
+  SmallVector<int64_t> shape;
+  SmallVector<Value> offsets;
+  bool hasHoles = false;
+  for (auto [dim, axis] : llvm::enumerate(getAxes(type))) {
+    if (!slotOf[dim]) {
+      offsets.push_back(tb.index(0));
+      axes.push_back(axis);
+      if (type.isDynamicDim(dim))
+        return fail(tb.loc, "the whole of the token axis '" + axis + "' is needed at once", type);
+      shape.push_back(type.getDimSize(dim));
+      continue;
+    }
+    const Slot &slot = slots[slotOf[dim]];
+    Value offset = slot.offset;
+    if (!shifts.empty() && shifts[dim])
+      offset = arith::AddIOp::create(tb.builder, tb.loc, offset, tb.index(shifts[dim]));
+    offsets.push_back(offset);
+    if (!slot.label.empty()) {
+      axes.push_back(slot.label);
+      shape.push_back(tb.getSize(slot.label));
+    } else if (!shape.empty()) {
+      hasHoles = true;
+      shape.push_back(1);
+    }
+  }
+  Type elementType = convertType(type);
+  Value tile = tile::LoadOp::create(tb.builder, tb.loc, RankedTensorType::get(shape, elementType),
+                                    view, offsets);
+  if (axes.empty())
+    return {tensor::ExtractOp::create(tb.builder, tb.loc, tile, ValueRange()), {}};
+  if (hasHoles) {
+    auto result = cast<RankedTensorType>(tb.getType(axes, elementType));
+    SmallVector<OpFoldResult> at(shape.size(), tb.builder.getIndexAttr(0));
+    SmallVector<OpFoldResult> sizes = getAsIndexOpFoldResult(tb.builder.getContext(), shape);
+    SmallVector<OpFoldResult> strides(shape.size(), tb.builder.getIndexAttr(1));
+    tile = tensor::ExtractSliceOp::create(tb.builder, tb.loc, result, tile, at, sizes, strides);
+  }
+  return {tile, axes};
+}
+
+/// Stores a tile of a value whose stored type is `type`. `row` is the first position
+/// along the token axis, if there is one.
+void PhaseEmitter::store(Tile tile, Value view, RankedTensorType type, Value row) {
+  Axes axes;
+  SmallVector<Value> offsets;
+  for (auto [dim, axis] : llvm::enumerate(getAxes(type))) {
+    bool isRow = row && axis == phase.space;
+    axes.push_back(isRow ? StringRef(kRow) : axis);
+    offsets.push_back(isRow ? row : tb.index(0));
+  }
+  Tile full = tb.spread(tile, axes);
+  if (axes.empty())
+    full.value = tensor::SplatOp::create(tb.builder, tb.loc, full.value,
+                                         RankedTensorType::get({}, full.value.getType()));
+  tile::StoreOp::create(tb.builder, tb.loc, full.value, view, offsets);
+}
+
+//===----------------------------------------------------------------------===//
+// Phases
+//===----------------------------------------------------------------------===//
+
+Env PhaseEmitter::getAnchorEnv(Operation *op) const {
+  Env env;
+  StringRef variable = getRowVariable(op);
+  if (!variable.empty())
+    env.variables.push_back({variable, rowSlot});
+  return env;
+}
+
+void PhaseEmitter::emitAnchor(Operation *op) {
+  if (!emitted.insert({op, true}).second)
+    return;
+  tb.loc = op->getLoc();
+  if (auto scan = dyn_cast<AffineScanOp>(op))
+    return emitScan(scan);
+  if (auto loop = dyn_cast<ForOp>(op))
+    return emitFor(loop);
+  if (auto prefix = dyn_cast<PrefixOp>(op))
+    return emitPrefix(prefix);
+  emitStream(op);
+}
+
+/// Stores the results and workspaces of the phase at the row slot, final states apart.
+void PhaseEmitter::storeRows() {
+  auto storeValue = [&](Value value, Value view) {
+    if (isFinalState(value) && isInPhase(value.getDefiningOp()))
+      return;
+    Env env;
+    Value source = value;
+    if (auto bind = value.getDefiningOp<BindOp>()) {
+      source = bind.getSource();
+      env.variables.push_back({bind.getAxis(), rowSlot});
+    } else {
+      for (StringRef axis : getIndexAxes(getAxes(value)))
+        env.variables.push_back({axis, rowSlot});
+    }
+    Tile tile = get(source, env);
+    inScope(rowScope, [&] {
+      tb.loc = value.getLoc();
+      store(tile, view, getStoredType(value), rowSlot ? slots[rowSlot].offset : Value());
+    });
+  };
+  Operation *terminator = mixer.getBody().front().getTerminator();
+  for (unsigned n : phase.results)
+    storeValue(terminator->getOperand(n), getArgument(signature.resultArgument[n]));
+  for (Value value : phase.workspaces)
+    storeValue(value, getWorkspace(value));
+}
+
+/// Stores a final state wherever it is a result or needed by a later phase.
+void PhaseEmitter::storeFinal(Value final, const Tile &tile) {
+  auto type = cast<RankedTensorType>(final.getType());
+  for (auto [n, value] : llvm::enumerate(mixer.getBody().front().getTerminator()->getOperands()))
+    if (value == final)
+      store(tile, getArgument(signature.resultArgument[n]), type, {});
+  if (llvm::is_contained(phase.workspaces, final))
+    store(tile, getWorkspace(final), type, {});
+}
+
+/// The initial value of a state: the caller's if given, else the mixer's.
+Tile PhaseEmitter::emitInitial(InitialOp op) {
+  Axes axes(getAxes(op.getResult()));
+  Tile spec = tb.spread(get(op.getSource(), {}), axes);
+  auto it = llvm::find(signature.stateNames, op.getName());
+  if (it == signature.stateNames.end())
+    return spec;
+  unsigned state = it - signature.stateNames.begin();
+  auto ifOp = scf::IfOp::create(tb.builder, tb.loc, spec.value.getType(), given[state],
+                                /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(tb.builder);
+  tb.builder.setInsertionPointToEnd(ifOp.thenBlock());
+  Tile loaded =
+      load(getArgument(signature.stateArgument[state]), cast<RankedTensorType>(op.getType()),
+           SmallVector<unsigned>(axes.size(), 0), {});
+  scf::YieldOp::create(tb.builder, tb.loc, loaded.value);
+  tb.builder.setInsertionPointToEnd(ifOp.elseBlock());
+  scf::YieldOp::create(tb.builder, tb.loc, spec.value);
+  return {ifOp.getResult(0), axes};
+}
+
+/// A loop over chunks of tokens that carries every state and prefix of the phase.
+void PhaseEmitter::emitSequential() {
+  tb.setSize(kRow, parameters.chunk);
+  SmallVector<Value> keys;
+  SmallVector<Tile> inits;
+  for (Operation *anchor : phase.anchors) {
+    tb.loc = anchor->getLoc();
+    if (auto prefix = dyn_cast<PrefixOp>(anchor)) {
+      keys.push_back(prefix.getResult());
+      inits.push_back(getPrefixStart(prefix));
+      continue;
+    }
+    SmallVector<Value> starts, finals;
+    if (auto scan = dyn_cast<AffineScanOp>(anchor)) {
+      starts.push_back(scan.getInit());
+      finals.push_back(scan.getFinal());
+    } else {
+      auto recurrence = cast<ForOp>(anchor);
+      llvm::append_range(starts, recurrence.getInits());
+      llvm::append_range(finals, recurrence.getFinalStates());
+    }
+    for (auto [start, final] : llvm::zip(starts, finals)) {
+      keys.push_back(final);
+      inits.push_back(tb.spread(get(start, {}), getAxes(start)));
+    }
+  }
+  tb.loc = mixer.getLoc();
+  Value zero = tb.index(0), count = getAxisSize(phase.space);
+  SmallVector<Tile> finals =
+      loop(1, zero, count, parameters.chunk, inits,
+           [&](unsigned scope, Value position, ArrayRef<Tile> tiles) {
+             rowScope = scope;
+             rowSlot = addSlot({kRow, phase.space, position, Value(), scope});
+             for (auto [key, tile] : llvm::zip(keys, tiles))
+               carried[key] = tile;
+             storeRows();
+             for (Operation *anchor : phase.anchors)
+               inScope(scope, [&] { emitAnchor(anchor); });
+             return llvm::map_to_vector(keys, [&](Value key) { return next[key]; });
+           });
+  tb.loc = mixer.getLoc();
+  for (auto [key, tile] : llvm::zip(keys, finals))
+    if (isFinalState(key))
+      storeFinal(key, tile);
+}
+
+func::FuncOp PhaseEmitter::emit() {
+  MLIRContext *context = mixer.getContext();
+  SmallVector<Type> types;
+  for (const TileSignature::Argument &argument : signature.arguments)
+    types.push_back(getViewType(argument.type));
+  types.append(signature.stateNames.size(), tb.builder.getI1Type());
+  function =
+      func::FuncOp::create(mixer.getLoc(), mixer.getName(), FunctionType::get(context, types, {}));
+  Block *entry = function.addEntryBlock();
+  tb.builder.setInsertionPointToEnd(entry);
+  auto ret = func::ReturnOp::create(tb.builder, tb.loc);
+  scopes.emplace_back().block = entry;
+  scopes[0].before = ret;
+  llvm::append_range(given, entry->getArguments().take_back(signature.stateNames.size()));
+
+  tb.builder.setInsertionPoint(ret);
+  bool isGrid = !phase.isSequential && !phase.space.empty();
+  OpFoldResult one = tb.builder.getIndexAttr(1), tasks = one;
+  if (isGrid) {
+    Value rows = tb.index(parameters.rows);
+    tasks =
+        arith::CeilDivSIOp::create(tb.builder, tb.loc, getAxisSize(phase.space), rows).getResult();
+  }
+  auto grid = scf::ForallOp::create(tb.builder, tb.loc, {one, tasks}, ValueRange(), std::nullopt);
+  scopes[0].before = grid;
+  scopes.emplace_back().block = grid.getBody();
+  scopes[1].before = grid.getBody()->getTerminator();
+  moveTo(1);
+  if (phase.isSequential) {
+    emitSequential();
+  } else {
+    if (isGrid) {
+      tb.setSize(kRow, parameters.rows);
+      Value offset = arith::MulIOp::create(tb.builder, tb.loc, grid.getInductionVar(1),
+                                           tb.index(parameters.rows));
+      rowSlot = addSlot({kRow, phase.space, offset, Value(), 1});
+    }
+    storeRows();
+  }
+  return function;
+}

@@ -1,0 +1,253 @@
+//===- TilePhase.h - Emits one phase of a tile program ----------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Emission is by demand: a phase stores results, and a value is emitted when a
+// consumer first asks for it, in the outermost loop in which it does not change.
+//
+//  * TileValues.cpp  elementwise expressions and contractions;
+//  * TileReads.cpp   loads of arguments and workspaces;
+//  * TileRows.cpp    scans, recurrences row by row, prefixes;
+//  * TileStream.cpp  reductions over keys, block by block;
+//  * TilePhase.cpp   loops and stores around all that.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_PASSES_TILEPHASE_H
+#define MIXWRIGHT_PASSES_TILEPHASE_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "passes/TileBuilder.h"
+#include "passes/TilePlan.h"
+#include "passes/TileScan.h"
+
+namespace mix {
+
+struct TileParameters {
+  bool isChunked;
+  mlir::Type element;
+  int64_t chunk, rows, keys;
+};
+
+/// The arguments of every phase of a mixer, before its workspaces and the `given` flags.
+struct TileSignature {
+  struct Argument {
+    llvm::StringRef name, kind;
+    /// The type of the level above: axes and sizes.
+    mlir::RankedTensorType type;
+  };
+  llvm::SmallVector<Argument> arguments;
+  /// The argument that stores result `n`.
+  llvm::SmallVector<unsigned> resultArgument;
+  /// The argument that holds the initial value of state `s`.
+  llvm::SmallVector<unsigned> stateArgument;
+  /// Names of the states in order.
+  llvm::SmallVector<llvm::StringRef> stateNames;
+};
+
+/// A range of positions of a token space that a tile covers.
+struct Slot {
+  /// The name of the tile's axis; empty for exactly one position.
+  llvm::StringRef label;
+  llvm::StringRef space;
+  /// The first position, and for one position of a chunk its row.
+  mlir::Value offset, row;
+  /// The loop whose iterations the range changes with.
+  unsigned scope;
+};
+
+/// Which slot each index variable walks; `position` is the slot of the position of
+/// the enclosing `mix.for`. Slot 0 is none.
+struct Env {
+  llvm::SmallVector<std::pair<llvm::StringRef, unsigned>, 2> variables;
+  unsigned position = 0;
+
+  unsigned find(llvm::StringRef variable) const {
+    for (auto [name, slot] : variables)
+      if (name == variable)
+        return slot;
+    return 0;
+  }
+};
+
+/// A part of a fused elementwise operation: a tile, or a value to be computed in place.
+struct Term {
+  Term(Tile tile) : tile(std::move(tile)) {}
+  Term(mlir::Value value, const Env &env) : value(value), env(env) {}
+  Tile tile;
+  mlir::Value value;
+  Env env;
+};
+
+class PhaseEmitter {
+public:
+  PhaseEmitter(TilePlan &plan, unsigned phase, const TileSignature &signature,
+               mlir::func::FuncOp mixer, const TileParameters &parameters);
+
+  /// Emits the phase's function.
+  mlir::func::FuncOp emit();
+  /// Gives the function an argument for every workspace of the plan, also those that only
+  /// other phases use. Values that stay the same keep their types.
+  void addWorkspaces();
+  /// The first thing that has no tile program, if any; then the function is void.
+  std::optional<TileFailure> failure;
+
+private:
+  using Key = std::pair<mlir::Value, uint64_t>;
+  using Axes = llvm::SmallVector<llvm::StringRef, 3>;
+
+  /// A block under construction.
+  struct Scope {
+    mlir::Block *block;
+    /// New code goes before this operation (the loop that is being filled), or to the end.
+    mlir::Operation *before = nullptr;
+    /// A branch: what belongs to the block around it is emitted here.
+    bool isBranch = false;
+    llvm::DenseMap<Key, Tile> tiles;
+  };
+
+  using RowBody = llvm::function_ref<void(
+      unsigned scope, unsigned slot, llvm::ArrayRef<Tile> states, llvm::SmallVectorImpl<Tile> &next,
+      llvm::SmallVectorImpl<Tile> &outputs)>;
+
+  // TilePhase.cpp: loops
+  void emitSequential();
+  void emitAnchor(mlir::Operation *op);
+  Env getAnchorEnv(mlir::Operation *op) const;
+  unsigned addSlot(Slot slot);
+  void moveTo(unsigned scope);
+  /// Runs `fn` with the builder in a scope.
+  template <typename Fn> auto inScope(unsigned scope, Fn fn) {
+    mlir::OpBuilder::InsertionGuard guard(tb.builder);
+    moveTo(scope);
+    return fn();
+  }
+  /// Opens a loop in `scope`, where the builder is. `body` gets its scope, the position
+  /// and the carried tiles, and returns the next ones.
+  llvm::SmallVector<Tile>
+  loop(unsigned scope, mlir::Value lower, mlir::Value upper, int64_t step,
+       llvm::ArrayRef<Tile> carried,
+       llvm::function_ref<llvm::SmallVector<Tile>(unsigned, mlir::Value, llvm::ArrayRef<Tile>)>
+           body);
+  /// In `scope`, where the builder is: `condition ? tile : otherwise()`.
+  Tile branch(unsigned scope, mlir::Value condition, const Tile &tile,
+              llvm::function_ref<Tile()> otherwise);
+  /// Records the first reason, and gives a tile of the type to go on with.
+  Tile fail(mlir::Location loc, const llvm::Twine &reason, mlir::Type type);
+
+  // TilePhase.cpp: memory
+  void setSizes(mlir::Type type);
+  mlir::MemRefType getViewType(mlir::RankedTensorType type) const;
+  mlir::Value getArgument(unsigned n) { return function.getArgument(n); }
+  mlir::Value getWorkspace(mlir::Value value);
+  mlir::Value getAxisSize(llvm::StringRef axis);
+  Tile emitInitial(InitialOp op);
+  /// Loads a tile of a tensor over `type`: dimension `n` at the slot `slotOf[n]` (0: all
+  /// of it), shifted by `shifts[n]` positions (no list: none).
+  Tile load(mlir::Value view, mlir::RankedTensorType type, llvm::ArrayRef<unsigned> slotOf,
+            llvm::ArrayRef<int64_t> shifts);
+  void store(Tile tile, mlir::Value view, mlir::RankedTensorType type, mlir::Value row);
+  void storeRows();
+  void storeFinal(mlir::Value final, const Tile &tile);
+
+  // TileValues.cpp: where a value lives
+  Key getKey(mlir::Value value, const Env &env) const;
+  bool isInPhase(mlir::Operation *op) const;
+  mlir::Type convertType(mlir::Type type) const;
+  unsigned getScope(mlir::Value value, const Env &env);
+  unsigned getScope(const Term &term);
+  Axes getAxesOf(mlir::Value value, const Env &env);
+  Axes getAxesOf(const Term &term);
+  Axes mapAxes(llvm::ArrayRef<llvm::StringRef> axes, const Env &env) const;
+  Axes sortAxes(mlir::Value value, const Env &env, AxisList axes) const;
+
+  // TileValues.cpp: values by demand
+  Tile get(mlir::Value value, const Env &env);
+  Tile emitValue(mlir::Value value, const Env &env, unsigned scope);
+  void define(mlir::Value value, const Env &env, unsigned scope, const Tile &tile);
+  Tile emitFeatureReduce(ReduceOp reduce, const Env &env, unsigned scope);
+  llvm::SmallVector<Term> getFactors(mlir::Value value, const Env &env);
+  /// `acc` plus the sum over `reduced` of the product of the factors.
+  Tile emitProductSum(llvm::ArrayRef<Term> factors, AxisList axes, AxisList reduced, unsigned scope,
+                      const Tile *acc = nullptr);
+
+  // TileValues.cpp: elementwise work fused into one operation
+  struct Fusion;
+  Tile fuse(llvm::ArrayRef<Term> terms, AxisList axes, unsigned scope, ElementFn fn,
+            mlir::Type resultElement);
+  Tile fuseReduce(ReduceKind kind, llvm::ArrayRef<Term> terms, AxisList axes, AxisList reduced,
+                  unsigned scope, ElementFn fn, mlir::Type resultElement);
+  Tile fuseTerms(llvm::ArrayRef<Term> terms, AxisList domain, unsigned scope, ElementFn fn,
+                 llvm::function_ref<Tile(llvm::ArrayRef<Tile>, ElementFn)> emit);
+  bool isCostly(mlir::Value value);
+  bool isInlined(Fusion &fusion, mlir::Value value, const Env &env);
+  void collectLeaves(Fusion &fusion, mlir::Value value, const Env &env, bool isFinal);
+  mlir::Value buildElement(Fusion &fusion, ElementBuilder &body, mlir::Value value, const Env &env,
+                           llvm::DenseMap<Key, mlir::Value> &done);
+  mlir::Value buildConstant(ElementBuilder &body, mlir::arith::ConstantOp constant);
+
+  // TileReads.cpp
+  /// How a read is computed: `stored` is the argument or workspace that it loads from; else
+  /// `inner` is the value that it computes, in `env`. Neither: it cannot be computed.
+  struct ReadPlan {
+    mlir::Value stored, inner;
+    Env env;
+  };
+  ReadPlan planRead(ReadOp read, const Env &env);
+  Axes getAxesOfRead(ReadOp read, const Env &env);
+  Tile emitRead(ReadOp read, const Env &env);
+  Tile emitGather(ReadOp read, const Env &env, mlir::Value view);
+
+  // TileRows.cpp
+  bool dependsOnState(mlir::Value value);
+  bool dependsOnPosition(mlir::Value value);
+  /// Elements per token of the largest tensor that the value reads at the position.
+  int64_t getRowElements(mlir::Value value);
+  /// Whether a value of a recurrence's body is computed for a whole chunk at once.
+  bool isHoisted(mlir::Value value);
+  llvm::SmallVector<Tile> rowLoop(llvm::ArrayRef<Tile> states, llvm::ArrayRef<Tile> outputs,
+                                  RowBody body);
+  Tile emptyRows(AxisList features, mlir::Type elementType);
+  void emitFor(ForOp op);
+  void emitScan(AffineScanOp op);
+  void emitScanByRows(AffineScanOp op, const ChunkScan &scan);
+  Tile getRows(mlir::Value value, const Env &env, double neutral);
+  Tile getPrefixStart(PrefixOp op);
+  void emitPrefix(PrefixOp op);
+
+  // TileStream.cpp
+  void emitStream(mlir::Operation *op);
+
+  TilePlan &plan;
+  TilePhase &phase;
+  const TileSignature &signature;
+  mlir::func::FuncOp mixer;
+  const TileParameters &parameters;
+  TileBuilder tb;
+  mlir::func::FuncOp function;
+
+  std::vector<Scope> scopes;
+  std::vector<Slot> slots;
+  /// The scope and the slot of the rows that the phase computes.
+  unsigned rowScope = 1, rowSlot = 0;
+  /// The carried tiles of a sequential phase: states and carries of prefixes.
+  llvm::DenseMap<mlir::Value, Tile> carried;
+  /// Their next values.
+  llvm::DenseMap<mlir::Value, Tile> next;
+  llvm::StringMap<mlir::Value> spaceSizes;
+  /// What is known about values: their loop, their axes, whether they are costly or depend
+  /// on a state.
+  llvm::DenseMap<Key, unsigned> scopeOf;
+  llvm::DenseMap<Key, Axes> axesOf;
+  llvm::DenseMap<mlir::Value, bool> costly, stateful;
+  llvm::SmallVector<mlir::Value> given;
+  unsigned numWorkspaces = 0;
+  llvm::DenseMap<mlir::Operation *, bool> emitted;
+};
+
+} // namespace mix
+
+#endif // MIXWRIGHT_PASSES_TILEPHASE_H

@@ -1,0 +1,306 @@
+//===- TilePlan.cpp - Which phase computes what ---------------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/TilePlan.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mix;
+using llvm::StringRef;
+
+/// A position that is not the row that a phase computes.
+static constexpr llvm::StringLiteral kElsewhere = "?";
+
+//===----------------------------------------------------------------------===//
+// Anchors
+//===----------------------------------------------------------------------===//
+
+SmallVector<StringRef> mix::getIndexAxes(ArrayRef<StringRef> axes) {
+  SmallVector<StringRef> result;
+  for (StringRef axis : axes)
+    if (isIndexAxis(axis))
+      result.push_back(axis);
+  return result;
+}
+
+bool mix::isAnchor(Operation *op) {
+  if (auto reduce = dyn_cast<ReduceOp>(op))
+    return llvm::any_of(reduce.getAxes().getAsValueRange<StringAttr>(), isIndexAxis);
+  return isa<AffineScanOp, ForOp, PrefixOp, StreamedReductionOp, SoftmaxOp, TopKOp>(op);
+}
+
+bool mix::isSequentialAnchor(Operation *op) { return isa<AffineScanOp, ForOp, PrefixOp>(op); }
+
+StringRef mix::getRowVariable(Operation *anchor) {
+  if (auto scan = dyn_cast<AffineScanOp>(anchor))
+    return scan.getAxis();
+  if (auto prefix = dyn_cast<PrefixOp>(anchor))
+    return prefix.getAxis();
+  if (isa<ForOp>(anchor))
+    return {};
+  SmallVector<StringRef> rows = getIndexAxes(getAxes(anchor->getResult(0)));
+  return rows.empty() ? StringRef() : rows.front();
+}
+
+StringRef mix::getRowSpace(Operation *anchor) {
+  if (auto loop = dyn_cast<ForOp>(anchor))
+    return loop.getSpace();
+  StringRef variable = getRowVariable(anchor);
+  return variable.empty() ? StringRef() : getSpace(variable);
+}
+
+std::optional<StringRef> mix::getExactIndex(Value index) {
+  while (auto broadcast = index.getDefiningOp<BroadcastOp>())
+    index = broadcast.getSource();
+  if (auto iota = index.getDefiningOp<IotaOp>())
+    return getAxes(iota.getResult()).front();
+  auto argument = dyn_cast<BlockArgument>(index);
+  if (argument && argument.getArgNumber() == 0 && isa<ForOp>(argument.getOwner()->getParentOp()))
+    return StringRef(kLoopPosition);
+  return std::nullopt;
+}
+
+Value mix::getTokenIndex(ReadOp read) {
+  Operation *source = read.getSource().getDefiningOp();
+  StringRef axis;
+  if (auto bind = dyn_cast_or_null<BindOp>(source))
+    axis = getSpace(bind.getAxis());
+  else if (auto loop = dyn_cast_or_null<ForOp>(source))
+    axis = loop.getSpace();
+  for (auto [name, index] :
+       llvm::zip(read.getAxes().getAsValueRange<StringAttr>(), read.getIndices()))
+    if (name == axis)
+      return index;
+  return {};
+}
+
+bool mix::isFinalState(Value value) {
+  if (auto scan = value.getDefiningOp<AffineScanOp>())
+    return value == scan.getFinal();
+  auto loop = value.getDefiningOp<ForOp>();
+  return loop && cast<OpResult>(value).getResultNumber() < loop.getNumStates();
+}
+
+/// What an anchor cannot do in a tile program.
+static std::optional<TileFailure> checkAnchor(Operation *op) {
+  auto fail = [&](const llvm::Twine &reason) { return TileFailure{op->getLoc(), reason.str()}; };
+  if (isa<TopKOp>(op))
+    return fail("a selection by 'topk' has no tile program yet");
+  if (isa<SoftmaxOp>(op))
+    return fail("a softmax that was not brought to a streamed reduction has no tile program");
+  if (op->getParentOfType<ForOp>())
+    return fail("a walk over tokens inside a recurrence has no tile program");
+  if (auto loop = dyn_cast<ForOp>(op)) {
+    if (loop.getBlock())
+      return fail("a recurrence with frozen states has no tile program yet");
+    return std::nullopt;
+  }
+  if (!isSequentialAnchor(op)) {
+    if (getIndexAxes(getAxes(op->getResult(0))).size() > 1)
+      return fail("a reduction over tokens whose result has two index variables would have to "
+                  "be stored");
+    return std::nullopt;
+  }
+  if (!isIndexAxis(getRowVariable(op)))
+    return fail("a prefix along a feature axis has no tile program yet");
+  for (Value operand : op->getOperands())
+    if (getIndexAxes(getAxes(operand)).size() > 1)
+      return fail("a scan of a value with two index variables would have to be stored");
+  return std::nullopt;
+}
+
+//===----------------------------------------------------------------------===//
+// Orders
+//===----------------------------------------------------------------------===//
+
+bool TilePlan::dependsOnAnchor(Value value) {
+  auto it = anchored.find(value);
+  if (it != anchored.end())
+    return it->second;
+  Operation *op = value.getDefiningOp();
+  bool result = op && (isAnchor(op) || llvm::any_of(op->getOperands(), [&](Value operand) {
+                         return dependsOnAnchor(operand);
+                       }));
+  anchored[value] = result;
+  return result;
+}
+
+/// A bind is stored if its value comes from an anchor, or if it is read elsewhere than
+/// exactly at an index variable; otherwise it is computed again where it is read.
+bool TilePlan::isPlannedBind(BindOp bind) {
+  if (dependsOnAnchor(bind.getSource()))
+    return true;
+  return llvm::any_of(bind->getUsers(), [](Operation *user) {
+    auto read = dyn_cast<ReadOp>(user);
+    Value index = read ? getTokenIndex(read) : Value();
+    return index && !getExactIndex(index);
+  });
+}
+
+/// The first order at which `value` can be computed for a consumer that walks `space` with
+/// `variable`; a consumer without a kind (a store) accepts both.
+unsigned TilePlan::getOrderFor(Value value, StringRef variable, StringRef space,
+                               std::optional<bool> isSequential) {
+  llvm::DenseMap<std::pair<Value, StringRef>, unsigned> memo;
+  std::function<unsigned(Value, StringRef)> visit = [&](Value v, StringRef at) -> unsigned {
+    Operation *op = v.getDefiningOp();
+    if (!op)
+      return 0;
+    auto [it, isNew] = memo.try_emplace({v, at}, 0);
+    if (!isNew)
+      return it->second;
+    unsigned order = 0;
+    if (isAnchor(op)) {
+      unsigned own = orders.lookup(op);
+      StringRef rows = isa<ForOp>(op) ? StringRef(kLoopPosition) : getRowVariable(op);
+      bool isFinal = isa<AffineScanOp, ForOp>(op) && isFinalState(v);
+      bool shares = !isFinal && rows == at && getRowSpace(op) == space &&
+                    (!isSequential || *isSequential == isSequentialAnchor(op));
+      order = shares ? own : (own / 2 + 1) * 2;
+    } else if (auto read = dyn_cast<ReadOp>(op)) {
+      for (Value index : read.getIndices())
+        order = std::max(order, visit(index, at));
+      Operation *source = read.getSource().getDefiningOp();
+      Value index = getTokenIndex(read);
+      bool isHere = index && getExactIndex(index) == at;
+      if (auto bind = dyn_cast_or_null<BindOp>(source); bind && !isHere) {
+        bool isStored = isPlannedBind(bind) && (dependsOnAnchor(bind) || !getExactIndex(index));
+        order = std::max(order, isStored ? (orders.lookup(bind) / 2 + 1) * 2 : 0);
+      } else if (source) {
+        StringRef next = !isHere               ? StringRef(kElsewhere)
+                         : isa<BindOp>(source) ? cast<BindOp>(source).getAxis()
+                                               : StringRef(kLoopPosition);
+        order = std::max(order, visit(read.getSource(), next));
+      }
+    } else {
+      for (Value operand : op->getOperands())
+        order = std::max(order, visit(operand, at));
+    }
+    return memo[{v, at}] = order;
+  };
+  return visit(value, variable);
+}
+
+unsigned TilePlan::getLevelOfAnchor(Operation *anchor) {
+  StringRef rows = isa<ForOp>(anchor) ? StringRef(kLoopPosition) : getRowVariable(anchor);
+  bool isSequential = isSequentialAnchor(anchor);
+  unsigned order = 0;
+  auto use = [&](Value value) {
+    order = std::max(order, getOrderFor(value, rows, getRowSpace(anchor), isSequential));
+  };
+  for (Value operand : anchor->getOperands())
+    use(operand);
+  anchor->walk([&](Operation *nested) {
+    if (nested != anchor)
+      for (Value operand : nested->getOperands())
+        use(operand);
+  });
+  return order / 2;
+}
+
+//===----------------------------------------------------------------------===//
+// Phases
+//===----------------------------------------------------------------------===//
+
+unsigned TilePlan::addPhase(unsigned order, StringRef space) {
+  for (auto [n, phase] : llvm::enumerate(phases))
+    if (phase.order == order && phase.space == space)
+      return n;
+  phases.push_back({order, order % 2 == 0, space, {}, {}, {}});
+  return phases.size() - 1;
+}
+
+std::optional<unsigned> TilePlan::getPhase(Operation *op) const {
+  auto it = phaseOf.find(op);
+  return it == phaseOf.end() ? std::nullopt : std::optional<unsigned>(it->second);
+}
+
+unsigned TilePlan::requestWorkspace(Value value) {
+  auto it = llvm::find(workspaces, value);
+  if (it != workspaces.end())
+    return it - workspaces.begin();
+  if (std::optional<unsigned> phase = getPhase(value.getDefiningOp()))
+    phases[*phase].workspaces.push_back(value);
+  workspaces.push_back(value);
+  return workspaces.size() - 1;
+}
+
+bool TilePlan::build(func::FuncOp mixer, std::optional<TileFailure> &failure) {
+  // Whoever stores a value does so in a phase over its space, after its anchors.
+  auto orderOfStore = [&](Value value, StringRef &space) -> unsigned {
+    if (auto bind = value.getDefiningOp<BindOp>()) {
+      space = getSpace(bind.getAxis());
+      return getOrderFor(bind.getSource(), bind.getAxis(), space, std::nullopt);
+    }
+    if (auto loop = value.getDefiningOp<ForOp>()) {
+      space = loop.getSpace();
+      return orders.lookup(loop);
+    }
+    space = {};
+    return getOrderFor(value, "", space, std::nullopt);
+  };
+  SmallVector<std::pair<unsigned, StringRef>> keys;
+  DenseMap<Operation *, StringRef> spaces;
+  for (Operation &op : mixer.getBody().front()) {
+    if (isAnchor(&op)) {
+      if ((failure = checkAnchor(&op)))
+        return false;
+      op.walk([&](Operation *nested) {
+        if (nested != &op && isAnchor(nested) && !failure)
+          failure = checkAnchor(nested);
+      });
+      if (failure)
+        return false;
+      orders[&op] = getLevelOfAnchor(&op) * 2 + (isSequentialAnchor(&op) ? 0 : 1);
+      spaces[&op] = getRowSpace(&op);
+      keys.push_back({orders[&op], spaces[&op]});
+    } else if (auto bind = dyn_cast<BindOp>(op); bind && isPlannedBind(bind)) {
+      orders[bind] = orderOfStore(bind, spaces[bind]);
+    }
+  }
+
+  // Stores without a phase of their order get a grid phase.
+  auto placeStore = [&](unsigned order, StringRef space) {
+    std::pair<unsigned, StringRef> key(order, space);
+    if (!llvm::is_contained(keys, key))
+      key.first = order | 1;
+    if (!llvm::is_contained(keys, key))
+      keys.push_back(key);
+    return key;
+  };
+  SmallVector<std::pair<Operation *, std::pair<unsigned, StringRef>>> placedBinds;
+  for (Operation &op : mixer.getBody().front())
+    if (isa<BindOp>(op) && orders.count(&op))
+      placedBinds.push_back({&op, placeStore(orders[&op], spaces[&op])});
+  Operation *terminator = mixer.getBody().front().getTerminator();
+  SmallVector<std::pair<unsigned, StringRef>> placedResults;
+  for (Value value : terminator->getOperands()) {
+    Operation *op = value.getDefiningOp();
+    StringRef space;
+    if (op && isSequentialAnchor(op)) {
+      placedResults.push_back({orders[op], spaces[op]});
+      continue;
+    }
+    unsigned order = orderOfStore(value, space);
+    placedResults.push_back(placeStore(order, space));
+  }
+
+  llvm::sort(keys);
+  for (auto [order, space] : keys)
+    addPhase(order, space);
+  for (Operation &op : mixer.getBody().front())
+    if (isAnchor(&op)) {
+      phaseOf[&op] = addPhase(orders[&op], spaces[&op]);
+      phases[phaseOf[&op]].anchors.push_back(&op);
+    }
+  for (auto [bind, key] : placedBinds)
+    phaseOf[bind] = addPhase(key.first, key.second);
+  for (auto [n, key] : llvm::enumerate(placedResults))
+    phases[addPhase(key.first, key.second)].results.push_back(n);
+  return true;
+}

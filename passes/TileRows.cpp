@@ -1,0 +1,321 @@
+//===- TileRows.cpp - Recurrences row by row, and prefixes -----------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Inside a chunk, a loop over its rows carries the states. What does not depend on a
+// state is computed for the whole chunk before the loop where that is no larger than
+// its inputs, and the row is extracted from it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "passes/TilePhase.h"
+#include <limits>
+
+using namespace mlir;
+using namespace mix;
+using llvm::StringRef;
+
+/// Elements per token up to which a value is computed for a whole chunk in any case.
+static constexpr int64_t kAlwaysHoisted = 128;
+
+//===----------------------------------------------------------------------===//
+// Values in the body of a recurrence
+//===----------------------------------------------------------------------===//
+
+static bool isInBody(Value value) { return isa<ForOp>(value.getParentRegion()->getParentOp()); }
+
+bool PhaseEmitter::dependsOnState(Value value) {
+  if (!isInBody(value))
+    return false;
+  auto it = stateful.find(value);
+  if (it != stateful.end())
+    return it->second;
+  Operation *op = value.getDefiningOp();
+  bool result =
+      op ? llvm::any_of(op->getOperands(), [&](Value operand) { return dependsOnState(operand); })
+         : cast<BlockArgument>(value).getArgNumber() > 0;
+  return stateful[value] = result;
+}
+
+int64_t PhaseEmitter::getRowElements(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !isInBody(value))
+    return 0;
+  if (isa<ReadOp>(op) && isInBody(value) && dependsOnPosition(value))
+    return tb.getNumElements(getAxes(value));
+  int64_t largest = 0;
+  for (Value operand : op->getOperands())
+    largest = std::max(largest, getRowElements(operand));
+  return largest;
+}
+
+bool PhaseEmitter::dependsOnPosition(Value value) {
+  if (!isInBody(value))
+    return false;
+  Operation *op = value.getDefiningOp();
+  return !op ||
+         llvm::any_of(op->getOperands(), [&](Value operand) { return dependsOnPosition(operand); });
+}
+
+bool PhaseEmitter::isHoisted(Value value) {
+  if (!isInBody(value) || dependsOnState(value))
+    return false;
+  int64_t inputs = getRowElements(value);
+  return inputs > 0 && tb.getNumElements(getAxes(value)) <= std::max(inputs, kAlwaysHoisted);
+}
+
+//===----------------------------------------------------------------------===//
+// Loops over the rows of a chunk
+//===----------------------------------------------------------------------===//
+
+SmallVector<Tile> PhaseEmitter::rowLoop(ArrayRef<Tile> states, ArrayRef<Tile> outputs,
+                                        RowBody body) {
+  SmallVector<Tile> tiles(states);
+  llvm::append_range(tiles, outputs);
+  Value start = slots[rowSlot].offset;
+  Value left = arith::SubIOp::create(tb.builder, tb.loc, getAxisSize(phase.space), start);
+  Value count = arith::MinSIOp::create(tb.builder, tb.loc, left, tb.index(tb.getSize(kRow)));
+  return loop(rowScope, tb.index(0), count, 1, tiles,
+              [&](unsigned scope, Value row, ArrayRef<Tile> arguments) {
+                Value position = arith::AddIOp::create(tb.builder, tb.loc, start, row);
+                unsigned slot = addSlot({"", phase.space, position, row, scope});
+                SmallVector<Tile> next;
+                SmallVector<Tile> outs;
+                body(scope, slot, arguments.take_front(states.size()), next, outs);
+                for (auto [out, into] : llvm::zip(outs, arguments.drop_front(states.size())))
+                  next.push_back(tb.insert(out, into, row));
+                return next;
+              });
+}
+
+/// An uninitialised tile of the rows of an output.
+Tile PhaseEmitter::emptyRows(AxisList features, Type elementType) {
+  Axes axes = {kRow};
+  llvm::append_range(axes, features);
+  auto type = cast<RankedTensorType>(tb.getType(axes, elementType));
+  return {tensor::EmptyOp::create(tb.builder, tb.loc, type.getShape(), elementType), axes};
+}
+
+void PhaseEmitter::emitFor(ForOp op) {
+  auto yield = cast<YieldOp>(op.getBody().front().getTerminator());
+  unsigned numStates = op.getNumStates();
+  SmallVector<Tile> states, outputs;
+  for (Value final : op.getFinalStates())
+    states.push_back(carried[final]);
+  for (Value value : yield.getValues().drop_front(numStates))
+    outputs.push_back(emptyRows(getAxes(value), convertType(value.getType())));
+  SmallVector<Tile> results =
+      rowLoop(states, outputs,
+              [&](unsigned scope, unsigned slot, ArrayRef<Tile> arguments,
+                  SmallVectorImpl<Tile> &next, SmallVectorImpl<Tile> &outs) {
+                Env env;
+                env.position = slot;
+                for (unsigned n = 0; n < numStates; ++n)
+                  define(op.getState(n), env, scope, arguments[n]);
+                for (auto [n, value] : llvm::enumerate(yield.getValues()))
+                  (n < numStates ? next : outs).push_back(get(value, env));
+                moveTo(scope);
+              });
+  for (auto [n, result] : llvm::enumerate(op.getResults())) {
+    if (n < numStates)
+      next[result] = results[n];
+    else
+      define(result, {}, rowScope, results[n]);
+  }
+}
+
+/// An affine scan as it is defined, token by token.
+void PhaseEmitter::emitScanByRows(AffineScanOp op, const ChunkScan &scan) {
+  SmallVector<Tile> outputs;
+  for (size_t n = 0; n < scan.queries.size(); ++n)
+    outputs.push_back(emptyRows(scan.free, tb.element));
+  SmallVector<Tile> results = rowLoop(
+      scan.state, outputs,
+      [&](unsigned, unsigned slot, ArrayRef<Tile> arguments, SmallVectorImpl<Tile> &next,
+          SmallVectorImpl<Tile> &outs) {
+        auto rowOf = [&](const Tile &tile) { return tb.extract(tile, kRow, slots[slot].row); };
+        const Tile &state = arguments.front();
+        SmallVector<Tile> reads;
+        for (const Tile &read : scan.reads)
+          reads.push_back(tb.contract(rowOf(read), state, scan.free));
+        SmallVector<Tile> factors;
+        for (auto [m, left, value] : llvm::enumerate(scan.lefts, scan.values)) {
+          Tile row = rowOf(value);
+          for (const ChunkScan::Coef &coef : scan.coefs)
+            if (coef.row == m)
+              row = tb.add(row, tb.mul(rowOf(coef.tile), reads[coef.column]));
+          factors.push_back(rowOf(left));
+          factors.push_back(row);
+        }
+        SmallVector<Tile> inputs = {state};
+        if (scan.decay)
+          inputs.push_back(rowOf(*scan.decay));
+        llvm::append_range(inputs, factors);
+        Tile updated = tb.map(inputs, state.axes, [&](ElementBuilder &body) {
+          OpBuilder &b = body.builder;
+          Value sum = body.elements[0];
+          size_t first = scan.decay ? 2 : 1;
+          if (scan.decay)
+            sum = arith::MulFOp::create(b, body.loc, body.elements[1], sum);
+          for (size_t n = first; n < body.elements.size(); n += 2) {
+            Value product =
+                arith::MulFOp::create(b, body.loc, body.elements[n], body.elements[n + 1]);
+            sum = arith::AddFOp::create(b, body.loc, sum, product);
+          }
+          return sum;
+        });
+        for (auto [query, isAfter] : llvm::zip(scan.queries, scan.after))
+          outs.push_back(tb.contract(rowOf(query), isAfter ? updated : state, scan.free));
+        next.push_back(updated);
+      });
+  next[op.getFinal()] = results.front();
+  for (auto [output, tile] : llvm::zip(op.getOutputs(), ArrayRef<Tile>(results).drop_front()))
+    define(output, getAnchorEnv(op), rowScope, tile);
+}
+
+//===----------------------------------------------------------------------===//
+// Affine scans
+//===----------------------------------------------------------------------===//
+
+/// The rows of an operand of a scan; those past the end of the tokens are `neutral`.
+Tile PhaseEmitter::getRows(Value value, const Env &env, double neutral) {
+  Axes axes = uniteAxes({kRow}, getAxesOf(value, env));
+  Value count = inScope(rowScope, [&]() -> Value {
+    return arith::SubIOp::create(tb.builder, tb.loc, getAxisSize(phase.space),
+                                 slots[rowSlot].offset);
+  });
+  Value rest = tb.real(neutral);
+  return fuse(
+      Term(value, env), axes, rowScope,
+      [&](ElementBuilder &body) -> Value {
+        Value isRow = arith::CmpIOp::create(body.builder, body.loc, arith::CmpIPredicate::slt,
+                                            body.index(kRow), count);
+        return arith::SelectOp::create(body.builder, body.loc, isRow, body.elements[0], rest);
+      },
+      tb.element);
+}
+
+void PhaseEmitter::emitScan(AffineScanOp op) {
+  Env env = getAnchorEnv(op);
+  ChunkScan scan;
+  for (StringRef axis : op.getContracted().getAsValueRange<StringAttr>())
+    scan.contracted.push_back(axis);
+  scan.free = subtractAxes(getAxes(op.getInit()), scan.contracted);
+  scan.state = carried[op.getFinal()];
+  auto addRows = [&](OperandRange values, SmallVectorImpl<Tile> &tiles) {
+    for (Value value : values)
+      tiles.push_back(getRows(value, env, 0));
+  };
+  addRows(op.getLefts(), scan.lefts);
+  addRows(op.getValues(), scan.values);
+  addRows(op.getReads(), scan.reads);
+  for (Value query : op.getQueries())
+    scan.queries.push_back(get(query, env));
+  if (op.getDecay())
+    scan.decay = getRows(op.getDecay(), env, 1);
+  for (auto [row, column, coef] : llvm::zip(op.getCoefRows(), op.getCoefCols(), op.getCoefs()))
+    scan.coefs.push_back({(unsigned)row, (unsigned)column, getRows(coef, env, 0)});
+  scan.after.assign(op.getAfter().begin(), op.getAfter().end());
+  tb.loc = op.getLoc();
+  if (!parameters.isChunked || !scan.getObstacle().empty())
+    return emitScanByRows(op, scan);
+  ChunkScanResult result = emitChunkScan(tb, scan);
+  next[op.getFinal()] = result.state;
+  for (auto [output, tile] : llvm::zip(op.getOutputs(), result.outputs))
+    define(output, env, rowScope, tile);
+}
+
+//===----------------------------------------------------------------------===//
+// Prefixes
+//===----------------------------------------------------------------------===//
+
+static ReduceKind getReduceKind(PrefixKind kind) {
+  switch (kind) {
+  case PrefixKind::Sum:
+    return ReduceKind::Sum;
+  case PrefixKind::Prod:
+    return ReduceKind::Prod;
+  case PrefixKind::Min:
+    return ReduceKind::Min;
+  case PrefixKind::Max:
+  case PrefixKind::LogSumExp: // Both start from -inf.
+    return ReduceKind::Max;
+  }
+  llvm_unreachable("covered switch");
+}
+
+static tile::ScanKind getScanKind(PrefixKind kind) {
+  switch (kind) {
+  case PrefixKind::Sum:
+    return tile::ScanKind::Sum;
+  case PrefixKind::Prod:
+    return tile::ScanKind::Prod;
+  case PrefixKind::Min:
+    return tile::ScanKind::Min;
+  case PrefixKind::Max:
+  case PrefixKind::LogSumExp:
+    return tile::ScanKind::Max;
+  }
+  llvm_unreachable("covered switch");
+}
+
+/// `log(exp(a) + exp(b))`; -inf if both are.
+static Value buildLogAddExp(ElementBuilder &body) {
+  OpBuilder &b = body.builder;
+  Location loc = body.loc;
+  Value x = body.elements[0], y = body.elements[1];
+  Value larger = arith::MaximumFOp::create(b, loc, x, y);
+  Value smaller = arith::MinimumFOp::create(b, loc, x, y);
+  Value difference = arith::SubFOp::create(b, loc, smaller, larger);
+  Value term = math::Log1pOp::create(b, loc, math::ExpOp::create(b, loc, difference));
+  Value sum = arith::AddFOp::create(b, loc, larger, term);
+  Value lowest = arith::ConstantOp::create(
+      b, loc, b.getFloatAttr(x.getType(), -std::numeric_limits<double>::infinity()));
+  Value isNothing = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, larger, lowest);
+  return arith::SelectOp::create(b, loc, isNothing, larger, sum);
+}
+
+Tile PhaseEmitter::getPrefixStart(PrefixOp op) {
+  StringRef axis = op.getAxis();
+  Axes features = subtractAxes(getAxes(op.getSource()), axis);
+  return tb.fill(tb.identity(getReduceKind(op.getKind()), tb.element), features);
+}
+
+void PhaseEmitter::emitPrefix(PrefixOp op) {
+  Env env = getAnchorEnv(op);
+  Value result = op.getResult();
+  if (!isa<FloatType>(getElementTypeOrSelf(result.getType()))) {
+    next[result] = carried[result];
+    fail(op.getLoc(), "a prefix of integers has no tile program", result.getType());
+    return define(result, env, rowScope, carried[result]);
+  }
+  Axes features = carried[result].axes, axes = {kRow};
+  llvm::append_range(axes, features);
+  Tile source = tb.spread(get(op.getSource(), env), axes);
+  tb.loc = op.getLoc();
+  if (op.getKind() == PrefixKind::LogSumExp) {
+    SmallVector<Tile> results =
+        rowLoop(carried[result], emptyRows(features, tb.element),
+                [&](unsigned, unsigned slot, ArrayRef<Tile> arguments, SmallVectorImpl<Tile> &next,
+                    SmallVectorImpl<Tile> &outs) {
+                  Tile row = tb.extract(source, kRow, slots[slot].row);
+                  next.push_back(tb.map({arguments[0], row}, features, buildLogAddExp));
+                  outs.push_back(next.front());
+                });
+    next[result] = results[0];
+    return define(result, env, rowScope, results[1]);
+  }
+  Tile scanned = tb.scan(getScanKind(op.getKind()), source, false, false);
+  ReduceKind kind = getReduceKind(op.getKind());
+  Tile total = tb.map({carried[result], scanned}, axes, [&](ElementBuilder &body) {
+    return TileBuilder::combine(body.builder, body.loc, kind, body.elements[0], body.elements[1]);
+  });
+  next[result] = tb.extract(total, kRow, tb.builder.getIndexAttr(tb.getSize(kRow) - 1));
+  define(result, env, rowScope, total);
+}

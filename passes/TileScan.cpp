@@ -1,0 +1,370 @@
+//===- TileScan.cpp - The chunked form of an affine scan -------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/TileScan.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace mix;
+using llvm::StringRef;
+
+/// The contracted axes of a state fused into one, and the free ones.
+static constexpr llvm::StringLiteral kX = "x", kY = "y";
+/// The update among the virtual rows of one token, as a row and as a column.
+static constexpr llvm::StringLiteral kMember = "m", kOther = "n";
+
+namespace {
+enum class DecayKind { None, Scalar, Contracted, Free };
+
+/// Emits one chunk; the axes of the state are fused to `kX` and `kY`.
+class ScanEmitter {
+public:
+  ScanEmitter(TileBuilder &tb, const ChunkScan &scan) : tb(tb), scan(scan) {}
+  ChunkScanResult emit();
+
+private:
+  using Axes = SmallVector<StringRef, 3>;
+
+  Axes withRow(AxisList axes) const {
+    Axes result = {kRow};
+    llvm::append_range(result, axes);
+    return result;
+  }
+  Tile fuseAxes(const Tile &tile, AxisList axes, StringRef name, bool hasRow);
+  void prepareDecay();
+  void solveValues();
+  void solveSingle(unsigned left, ArrayRef<const ChunkScan::Coef *> coefs, const Tile &rhs);
+  void solveGrouped(ArrayRef<unsigned> unknown, ArrayRef<Tile> rhs);
+  Tile gram(const Tile &x, const Tile &y, bool exclusive, bool isMasked = true);
+  Tile readState(const Tile &x, bool exclusive);
+  Tile addUpdates(Tile acc, const Tile &x, ArrayRef<unsigned> updates, bool exclusive);
+  Tile nextState();
+  Tile stack(ArrayRef<Tile> tiles, AxisList axes);
+
+  TileBuilder &tb;
+  const ChunkScan &scan;
+  DecayKind kind = DecayKind::None;
+  /// Axes `[kY]`, or none if the state has no free axes.
+  Axes free;
+  Tile state, decay, inclusive, exclusive, toEnd;
+  Tile ratio, exclusiveRatio;
+  SmallVector<Tile> lefts, reads, queries;
+  /// The rows `y_m` of the updates; unknown ones are filled in by solving.
+  SmallVector<Tile> rows;
+  SmallVector<ChunkScan::Coef> coefs;
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// What has a chunked form
+//===----------------------------------------------------------------------===//
+
+/// The updates that depend on the state.
+static SmallVector<unsigned> getUnknown(const ChunkScan &scan) {
+  SmallVector<unsigned> unknown;
+  for (const ChunkScan::Coef &coef : scan.coefs)
+    if (!llvm::is_contained(unknown, coef.row))
+      unknown.push_back(coef.row);
+  llvm::sort(unknown);
+  return unknown;
+}
+
+static DecayKind getDecayKind(const ChunkScan &scan) {
+  if (!scan.decay)
+    return DecayKind::None;
+  auto has = [&](AxisList axes) {
+    return llvm::any_of(axes, [&](StringRef axis) { return scan.decay->has(axis); });
+  };
+  return has(scan.contracted) ? DecayKind::Contracted
+         : has(scan.free)     ? DecayKind::Free
+                              : DecayKind::Scalar;
+}
+
+StringRef ChunkScan::getObstacle() const {
+  auto has = [](const Tile &tile, AxisList axes) {
+    return llvm::any_of(axes, [&](StringRef axis) { return tile.has(axis); });
+  };
+  if (decay && has(*decay, contracted) && has(*decay, free))
+    return "its decay varies along contracted and free axes of the state";
+  bool isPerColumn = llvm::any_of(coefs, [&](const Coef &coef) { return has(coef.tile, free); });
+  if (isPerColumn && coefs.size() > 1)
+    return "several reads of the state enter its update with a factor per column";
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Pieces
+//===----------------------------------------------------------------------===//
+
+/// The tile over all of `axes` (and the row), fused into the axis `name`.
+Tile ScanEmitter::fuseAxes(const Tile &tile, AxisList axes, StringRef name, bool hasRow) {
+  Axes all = hasRow ? withRow(axes) : Axes(axes);
+  return tb.collapse(tile, all, axes, name);
+}
+
+void ScanEmitter::prepareDecay() {
+  kind = getDecayKind(scan);
+  if (kind == DecayKind::None)
+    return;
+  if (kind == DecayKind::Scalar)
+    decay = tb.spread(*scan.decay, {kRow});
+  else if (kind == DecayKind::Contracted)
+    decay = fuseAxes(*scan.decay, scan.contracted, kX, /*hasRow=*/true);
+  else
+    decay = fuseAxes(*scan.decay, scan.free, kY, /*hasRow=*/true);
+  auto prod = tile::ScanKind::Prod;
+  inclusive = tb.scan(prod, decay, /*reverse=*/false, /*exclusive=*/false);
+  exclusive = tb.scan(prod, decay, /*reverse=*/false, /*exclusive=*/true);
+  toEnd = tb.scan(prod, decay, /*reverse=*/true, /*exclusive=*/true);
+  if (kind != DecayKind::Scalar)
+    return;
+  Type type = tb.getType({kRow, kColumn});
+  auto makeRatio = [&](bool isExclusive) -> Tile {
+    return {tile::DecayRatioOp::create(tb.builder, tb.loc, type, decay.value, isExclusive),
+            {kRow, kColumn}};
+  };
+  ratio = makeRatio(false);
+  exclusiveRatio = makeRatio(true);
+}
+
+/// `x[t] P[t, i] . y[i]` over `[kRow, kColumn]`, zero for `i > t` (`i >= t` if exclusive).
+/// Without `isMasked`, entries that a user does not read may be anything.
+Tile ScanEmitter::gram(const Tile &x, const Tile &y, bool isExclusive, bool isMasked) {
+  Axes axes = {kRow, kColumn};
+  if (kind == DecayKind::Contracted)
+    return {tile::DecayedGramOp::create(tb.builder, tb.loc, tb.getType(axes), x.value, y.value,
+                                        decay.value, isExclusive),
+            axes};
+  Tile products = tb.contract(x, tb.rename(y, kRow, kColumn), axes);
+  if (kind == DecayKind::Scalar)
+    return tb.mul(products, isExclusive ? exclusiveRatio : ratio);
+  if (!isMasked || kind == DecayKind::Free)
+    return products;
+  Value zero = tb.real(0);
+  auto predicate = isExclusive ? arith::CmpIPredicate::ult : arith::CmpIPredicate::ule;
+  return tb.map(products, axes, [&](ElementBuilder &body) -> Value {
+    Value isEarlier = arith::CmpIOp::create(body.builder, body.loc, predicate, body.index(kColumn),
+                                            body.index(kRow));
+    return arith::SelectOp::create(body.builder, body.loc, isEarlier, body.elements[0], zero);
+  });
+}
+
+/// What row `x[t]` reads of the state that comes into the chunk.
+Tile ScanEmitter::readState(const Tile &x, bool isExclusive) {
+  const Tile &product = isExclusive ? exclusive : inclusive;
+  if (kind == DecayKind::Free)
+    return tb.mul(tb.contract(x, state, withRow(free)), product);
+  return tb.contract(kind == DecayKind::None ? x : tb.mul(x, product), state, withRow(free));
+}
+
+/// `acc` plus what row `x[t]` reads of the given updates of the chunk.
+Tile ScanEmitter::addUpdates(Tile acc, const Tile &x, ArrayRef<unsigned> updates,
+                             bool isExclusive) {
+  for (unsigned m : updates) {
+    Tile weights = gram(x, lefts[m], isExclusive);
+    if (kind != DecayKind::Free) {
+      acc = tb.contract(weights, tb.rename(rows[m], kRow, kColumn), withRow(free), &acc);
+      continue;
+    }
+    Tile applied = {tile::DecayedApplyOp::create(tb.builder, tb.loc, decay.value.getType(),
+                                                 weights.value, rows[m].value, decay.value,
+                                                 isExclusive),
+                    withRow(free)};
+    acc = tb.add(acc, applied);
+  }
+  return acc;
+}
+
+//===----------------------------------------------------------------------===//
+// Updates that depend on the state
+//===----------------------------------------------------------------------===//
+
+void ScanEmitter::solveValues() {
+  SmallVector<unsigned> unknown = getUnknown(scan), known;
+  for (unsigned m = 0; m < lefts.size(); ++m)
+    if (!llvm::is_contained(unknown, m))
+      known.push_back(m);
+  if (unknown.empty())
+    return;
+  // What the reads see without the unknown updates.
+  SmallVector<Tile> base;
+  for (const Tile &read : reads)
+    base.push_back(addUpdates(readState(read, /*exclusive=*/true), read, known, true));
+  SmallVector<Tile> rhs;
+  for (unsigned m : unknown) {
+    SmallVector<Tile> terms = {rows[m]};
+    for (const ChunkScan::Coef &coef : coefs)
+      if (coef.row == m) {
+        terms.push_back(coef.tile);
+        terms.push_back(base[coef.column]);
+      }
+    rhs.push_back(tb.map(terms, withRow(free), [](ElementBuilder &body) {
+      OpBuilder &b = body.builder;
+      Value sum = body.elements[0];
+      for (size_t n = 1; n < body.elements.size(); n += 2) {
+        Value product = arith::MulFOp::create(b, body.loc, body.elements[n], body.elements[n + 1]);
+        sum = arith::AddFOp::create(b, body.loc, sum, product);
+      }
+      return sum;
+    }));
+  }
+  if (unknown.size() > 1)
+    return solveGrouped(unknown, rhs);
+  SmallVector<const ChunkScan::Coef *> own;
+  for (const ChunkScan::Coef &coef : coefs)
+    own.push_back(&coef);
+  solveSingle(unknown.front(), own, rhs.front());
+}
+
+void ScanEmitter::solveSingle(unsigned left, ArrayRef<const ChunkScan::Coef *> own,
+                              const Tile &rhs) {
+  Value scale;
+  Tile matrix;
+  if (own.size() == 1) {
+    matrix = gram(reads[own[0]->column], lefts[left], /*exclusive=*/true, /*isMasked=*/false);
+    const Tile &coef = own[0]->tile;
+    scale = coef.axes.size() > 1 ? tb.spread(coef, rhs.axes).value : tb.spread(coef, {kRow}).value;
+  } else {
+    for (const ChunkScan::Coef *coef : own) {
+      Tile part = tb.mul(gram(reads[coef->column], lefts[left], /*exclusive=*/true, false),
+                         tb.spread(coef->tile, {kRow}));
+      matrix = matrix.value ? tb.add(matrix, part) : part;
+    }
+  }
+  Value perColumn = kind == DecayKind::Free ? decay.value : Value();
+  rows[left].value = tile::SolveOp::create(tb.builder, tb.loc, rhs.value.getType(), matrix.value,
+                                           rhs.value, scale, perColumn);
+  rows[left].axes = rhs.axes;
+}
+
+/// Interleaves tiles `[row, ..]` along a new axis `kMember` behind the row.
+Tile ScanEmitter::stack(ArrayRef<Tile> tiles, AxisList axes) {
+  return tb.map(tiles, axes, [](ElementBuilder &body) {
+    OpBuilder &b = body.builder;
+    Value member = body.index(kMember), result = body.elements.back();
+    for (int64_t n = body.elements.size() - 2; n >= 0; --n) {
+      Value at = arith::ConstantIndexOp::create(b, body.loc, n);
+      Value isThis = arith::CmpIOp::create(b, body.loc, arith::CmpIPredicate::eq, member, at);
+      result = arith::SelectOp::create(b, body.loc, isThis, body.elements[n], result);
+    }
+    return result;
+  });
+}
+
+/// Several unknown updates: one system in virtual rows, one per token and update.
+void ScanEmitter::solveGrouped(ArrayRef<unsigned> unknown, ArrayRef<Tile> rhs) {
+  int64_t group = unknown.size();
+  tb.setSize(kMember, group);
+  tb.setSize(kOther, group);
+  int64_t numRows = tb.getSize(kRow) * group;
+  SmallVector<Tile> blocks;
+  for (unsigned other : unknown) {
+    // Column block of one left: the factor of its row in every update.
+    SmallVector<Tile> parts;
+    for (unsigned m : unknown) {
+      Tile part = tb.zeros({kRow, kColumn});
+      for (const ChunkScan::Coef &coef : coefs)
+        if (coef.row == m)
+          part = tb.add(part, tb.mul(gram(reads[coef.column], lefts[other], true, false),
+                                     tb.spread(coef.tile, {kRow})));
+      parts.push_back(part);
+    }
+    blocks.push_back(stack(parts, {kRow, kMember, kColumn}));
+  }
+  Tile matrix = tb.map(blocks, {kRow, kMember, kColumn, kOther}, [](ElementBuilder &body) {
+    OpBuilder &b = body.builder;
+    Value other = body.index(kOther), result = body.elements.back();
+    for (int64_t n = body.elements.size() - 2; n >= 0; --n) {
+      Value at = arith::ConstantIndexOp::create(b, body.loc, n);
+      Value isThis = arith::CmpIOp::create(b, body.loc, arith::CmpIPredicate::eq, other, at);
+      result = arith::SelectOp::create(b, body.loc, isThis, body.elements[n], result);
+    }
+    return result;
+  });
+  static constexpr llvm::StringLiteral kVirtualRow = "row.m", kVirtualColumn = "col.n";
+  tb.setSize(kVirtualRow, numRows);
+  tb.setSize(kVirtualColumn, numRows);
+  Axes rhsAxes = {kRow, kMember};
+  llvm::append_range(rhsAxes, free);
+  matrix = tb.collapse(matrix, matrix.axes, {kRow, kMember}, kVirtualRow);
+  matrix = tb.collapse(matrix, matrix.axes, {kColumn, kOther}, kVirtualColumn);
+  Tile stacked = tb.collapse(stack(rhs, rhsAxes), rhsAxes, {kRow, kMember}, kVirtualRow);
+  Value perColumn = kind == DecayKind::Free ? decay.value : Value();
+  Tile solved = {tile::SolveOp::create(tb.builder, tb.loc, stacked.value.getType(), matrix.value,
+                                       stacked.value, Value(), perColumn, group),
+                 stacked.axes};
+  solved = tb.expand(solved, kVirtualRow, {kRow, kMember});
+  for (auto [n, m] : llvm::enumerate(unknown))
+    rows[m] = tb.extract(solved, kMember, tb.builder.getIndexAttr(n));
+}
+
+//===----------------------------------------------------------------------===//
+// The chunk
+//===----------------------------------------------------------------------===//
+
+Tile ScanEmitter::nextState() {
+  Tile result = state;
+  if (kind != DecayKind::None) {
+    Tile whole = tb.extract(inclusive, kRow, tb.builder.getIndexAttr(tb.getSize(kRow) - 1));
+    result = tb.spread(tb.mul(state, whole), state.axes);
+  }
+  for (auto [left, row] : llvm::zip(lefts, rows)) {
+    if (kind == DecayKind::Free)
+      result = tb.contract(left, tb.mul(row, toEnd), state.axes, &result);
+    else
+      result = tb.contract(kind == DecayKind::None ? left : tb.mul(left, toEnd), row, state.axes,
+                           &result);
+  }
+  return result;
+}
+
+ChunkScanResult ScanEmitter::emit() {
+  tb.setSize(kColumn, tb.getSize(kRow));
+  tb.setSize(kX, tb.getNumElements(scan.contracted));
+  tb.setSize(kY, tb.getNumElements(scan.free));
+  if (!scan.free.empty())
+    free.push_back(kY);
+
+  Axes ordered = scan.contracted;
+  llvm::append_range(ordered, scan.free);
+  // A state of two axes is used in the order that it has; others are brought to X, Y.
+  bool isPlain = scan.contracted.size() == 1 && scan.free.size() <= 1;
+  Axes stateAxes = isPlain ? Axes(scan.state.axes) : ordered;
+  state = tb.collapse(scan.state, stateAxes, scan.contracted, kX);
+  state = tb.collapse(state, state.axes, scan.free, kY);
+
+  for (const Tile &tile : scan.lefts)
+    lefts.push_back(fuseAxes(tile, scan.contracted, kX, true));
+  for (const Tile &tile : scan.reads)
+    reads.push_back(fuseAxes(tile, scan.contracted, kX, true));
+  for (const Tile &tile : scan.queries)
+    queries.push_back(fuseAxes(tile, scan.contracted, kX, true));
+  for (const Tile &tile : scan.values)
+    rows.push_back(fuseAxes(tile, scan.free, kY, true));
+  for (const ChunkScan::Coef &coef : scan.coefs) {
+    bool isPerColumn = llvm::any_of(scan.free, [&](StringRef axis) { return coef.tile.has(axis); });
+    Tile tile =
+        isPerColumn ? fuseAxes(coef.tile, scan.free, kY, true) : tb.spread(coef.tile, {kRow});
+    coefs.push_back({coef.row, coef.column, tile});
+  }
+  prepareDecay();
+  solveValues();
+
+  ChunkScanResult result;
+  SmallVector<unsigned> all = llvm::to_vector(llvm::seq<unsigned>(0, lefts.size()));
+  for (auto [query, isAfter] : llvm::zip(queries, scan.after)) {
+    Tile output = addUpdates(readState(query, !isAfter), query, all, !isAfter);
+    result.outputs.push_back(tb.expand(output, kY, scan.free));
+  }
+  Tile last = tb.expand(nextState(), kX, scan.contracted);
+  result.state = tb.spread(tb.expand(last, kY, scan.free), scan.state.axes);
+  return result;
+}
+
+ChunkScanResult mix::emitChunkScan(TileBuilder &tb, const ChunkScan &scan) {
+  return ScanEmitter(tb, scan).emit();
+}
