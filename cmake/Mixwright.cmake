@@ -50,3 +50,18 @@ function(mixwright_unit_test name)
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test/unit)
   set_property(GLOBAL APPEND PROPERTY MIXWRIGHT_TEST_DEPENDS ${name})
 endfunction()
+
+# A page of docs/generated/, written by `ninja docs`. The pages are committed, and
+# test/docs.test fails if one is not current.
+#   mixwright_doc(<page> <.td file> <mlir-tblgen option>...)
+function(mixwright_doc page source)
+  set(target doc-${page})
+  add_custom_target(${target}
+    COMMAND mlir-tblgen "-I$<JOIN:${MLIR_INCLUDE_DIRS},;-I>" -I${PROJECT_SOURCE_DIR} ${ARGN}
+            ${PROJECT_SOURCE_DIR}/${source} -o ${PROJECT_SOURCE_DIR}/docs/generated/${page}.md
+    COMMAND_EXPAND_LISTS VERBATIM)
+  if(NOT TARGET docs)
+    add_custom_target(docs)
+  endif()
+  add_dependencies(docs ${target})
+endfunction()

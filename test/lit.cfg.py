@@ -1,5 +1,6 @@
 """lit configuration: shell tests with FileCheck over the built tools."""
 import os
+import sys
 import lit.formats
 
 config.name = "mixwright"
@@ -15,3 +16,6 @@ config.environment["FILECHECK_OPTS"] = "--enable-var-scope --dump-input=fail"
 config.substitutions.append(("%source_dir", config.mixwright_source_dir))
 config.substitutions.append(("%build_dir", config.mixwright_build_dir))
 config.substitutions.append(("%examples", os.path.join(config.mixwright_source_dir, "examples")))
+config.substitutions.append(("%python", sys.executable))
+config.substitutions.append(
+    ("%mlir_includes", " ".join("-I " + path for path in config.mlir_include_dirs.split(";"))))

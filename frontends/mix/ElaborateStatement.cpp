@@ -1,0 +1,518 @@
+//===- ElaborateStatement.cpp - Statements --------------------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "frontends/mix/Elaborate.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/ScopeExit.h"
+
+using namespace mlir;
+using namespace mix;
+using namespace mix::frontend;
+using llvm::cast;
+using llvm::dyn_cast;
+using llvm::SMRange;
+using llvm::Twine;
+
+void Elaborator::elaborate(const Statements &statements) {
+  for (size_t n = 0; n < statements.size(); ++n) {
+    if (auto *loopStatement = dyn_cast<ForStatement>(statements[n].get()); loopStatement && !loop) {
+      // Only what the rest of the mixer mentions leaves the loop.
+      usedAfterLoop.clear();
+      NameVisitor visitor{[&](const ValueExpr &value) { usedAfterLoop.insert(value.name.text); },
+                          [](const Name &) {}};
+      for (size_t later = n + 1; later < statements.size(); ++later)
+        visitor.visit(*statements[later]);
+    }
+    elaborate(*statements[n]);
+  }
+}
+
+void Elaborator::elaborate(const Statement &statement) {
+  switch (statement.kind) {
+  case Statement::Axis:
+    return elaborateAxis(cast<AxisStatement>(statement));
+  case Statement::State:
+    return elaborateState(cast<StateStatement>(statement));
+  case Statement::Let:
+    return elaborateLet(cast<LetStatement>(statement));
+  case Statement::Assign:
+    return elaborateAssign(cast<AssignStatement>(statement));
+  case Statement::For:
+    return elaborateFor(cast<ForStatement>(statement));
+  }
+}
+
+/// `axis B = T / block`: B counts the blocks of T, the last one may be short.
+void Elaborator::elaborateAxis(const AxisStatement &statement) {
+  if (loop) {
+    error(Error::NestedLoop, statement.range, "an axis is declared outside of loops");
+    return;
+  }
+  AxisInfo *base = findAxisInfo(statement.base);
+  std::optional<int64_t> size = requirePositiveConstant(
+      elaborate(*statement.size), statement.size->range, "the length of a block");
+  if (base && base->blockSize) {
+    error(Error::NotABlockAxis, statement.base.range,
+          "axis '" + statement.base.text + "' is made of blocks already")
+        .hint("divide the axis of positions: a block of blocks is a larger block");
+    return;
+  }
+  if (!base || !size || !checkAxisName(statement.name) || !checkFresh(statement.name))
+    return;
+  StringRef baseName = axes.find(statement.base.text)->getKey();
+  AxisInfo &info = axes[statement.name.text];
+  info = {statement.name.range, /*isToken=*/true, baseName, *size};
+  // (B - 1) size < T <= B size
+  Linear blocks = Linear::ofTerm(statement.name.text).scaled(*size);
+  Linear positions = getSizeTerm(baseName);
+  terms.assume(blocks - positions);
+  terms.assume(positions - blocks + (*size - 1));
+}
+
+void Elaborator::elaborateState(const StateStatement &statement) {
+  if (loop) {
+    error(Error::NestedLoop, statement.range,
+          "a state is declared outside of the loop that updates it")
+        .hint("its value then lives from one position to the next");
+    return;
+  }
+  bool ok = checkFresh(statement.name);
+  for (const Name &axis : statement.axes)
+    ok &= findAxisInfo(axis) != nullptr;
+  ok &= checkDistinct(statement.axes);
+  Operand initial = elaborate(*statement.initial);
+  ok &= requireReal(initial, statement.initial->range);
+  if (!lookup(statement.name.text)) {
+    Symbol *symbol = declare(Symbol::State, statement.name, scopes.back());
+    symbol->axes = getNames(statement.axes);
+    symbol->isBroken = !ok;
+    states.push_back(symbol);
+  }
+  if (!ok)
+    return;
+  Symbol *state = states.back();
+  Value value = getValue(initial);
+  Type type = emit.getType(emit.getReal(), state->axes);
+  if (!isAxisSubset(value.getType(), type)) {
+    error(Error::ShapeMismatch, statement.initial->range,
+          "state '" + statement.name.text + "' has axes " + describeAxes(state->axes) +
+              ", its initial value has axes " + describeAxes(getAxes(value)));
+    state->isBroken = true;
+    return;
+  }
+  setLocation(statement.range);
+  state->operand = makeValue(
+      InitialOp::create(emit.builder, emit.loc, state->name.text, emit.broadcast(value, type)));
+}
+
+//===----------------------------------------------------------------------===//
+// Let
+//===----------------------------------------------------------------------===//
+
+void Elaborator::elaborateLet(const LetStatement &statement) {
+  bool ok = true;
+  for (const Target &target : statement.targets) {
+    bool declares = llvm::any_of(target.indices.binders, [](auto &b) { return b.hasSet(); });
+    if (declares)
+      ok &= declareIndices(target.indices, /*bind=*/false);
+  }
+  auto *call = dyn_cast<CallExpr>(statement.value.get());
+  std::vector<Operand> values;
+  bool isSoftmax = call && call->callee.text == "softmax" && !program.functions.contains("softmax");
+  if (isSoftmax)
+    values = callSoftmax(*call);
+  else
+    values.push_back(elaborate(*statement.value));
+  bool isValid = !values.empty() && llvm::all_of(values, [](auto &v) { return v.isValid(); });
+  if (isValid && values.size() != statement.targets.size()) {
+    error(Error::ArgumentCount, statement.range,
+          "this 'let' names " + Twine(statement.targets.size()) + ", the right side has " +
+              Twine(values.size()) + (values.size() == 1 ? " value" : " values"));
+    isValid = false;
+  }
+  for (auto [n, target] : llvm::enumerate(statement.targets)) {
+    setLocation(statement.range);
+    defineTarget(target, ok && isValid ? values[n] : Operand());
+  }
+}
+
+/// Gives a name to a value: a plain one, one per position of the loop around, or one
+/// per member of index sets.
+void Elaborator::defineTarget(const Target &target, Operand value) {
+  if (!checkFresh(target.name))
+    return;
+  SmallVector<Index *> own;
+  bool ok = value.isValid();
+  for (const Binder &binder : target.indices.binders) {
+    Symbol *symbol = lookup(binder.name.text);
+    bool isIndex = symbol && symbol->kind == Symbol::IndexName;
+    if (!isIndex && ok)
+      ok = findIndex(binder) != nullptr;
+    if (!isIndex || symbol->isBroken)
+      ok = false;
+    else
+      own.push_back(symbol->index);
+  }
+  bool perPosition = loop && llvm::is_contained(own, loop);
+  // What belongs to the loop's positions outlives the loop.
+  Scope &scope = perPosition ? scopes.front() : scopes.back();
+  Symbol *symbol = declare(Symbol::Let, target.name, scope);
+  symbol->isBroken = !ok;
+  if (!ok)
+    return;
+  Value tensor = value.constant && own.empty() ? Value() : getValue(value);
+  if (tensor && !perPosition) {
+    for (StringRef axis : getAxes(tensor)) {
+      bool isOwn = llvm::any_of(own, [&](Index *index) { return index->axis == axis; });
+      if (isIndexAxis(axis) && !isOwn) {
+        StringRef index = axis.take_until([](char c) { return c == '.' || c == ':'; });
+        error(Error::LeftoverIndex, target.range,
+              "the value still depends on index '" + index + "'")
+            .hint("write 'let " + target.name.text + "[" + index +
+                  "] = ...', or reduce over it, as in 'sum[" + index + "](...)'");
+        symbol->isBroken = true;
+        return;
+      }
+    }
+  }
+  if (own.empty()) {
+    symbol->operand = std::move(value);
+    return;
+  }
+  if (perPosition) {
+    if (own.size() > 1 || !checkStored(target.range, target.name.text, tensor, loop)) {
+      if (own.size() > 1)
+        error(Error::QuadraticStorage, target.range,
+              "'" + target.name.text + "' would be stored for every pair of positions")
+            .hint("leave out '" + loop->name.text + "': inside this loop the value is at hand");
+      symbol->isBroken = true;
+      return;
+    }
+    symbol->loop = loop;
+    symbol->operand = std::move(value);
+    if (usedAfterLoop.contains(target.name.text))
+      loopOutputs.push_back({symbol, getValue(symbol->operand)});
+    return;
+  }
+  SmallVector<Value> parts;
+  for (Index *index : own)
+    parts.push_back(index->position);
+  parts.push_back(tensor);
+  tensor = emit.broadcast(tensor, emit.getType(emit.getReal(), emit.joinAxes(parts)));
+  if (loop) {
+    symbol->operand = makeValue(tensor);
+    symbol->indices.assign(own.begin(), own.end());
+    return;
+  }
+  symbol->operand = storeOverSpace(target, own, makeValue(tensor));
+  symbol->isBroken = !symbol->operand.isValid();
+}
+
+/// Outside of loops a value over an index set is stored, with the axis of the space.
+Operand Elaborator::storeOverSpace(const Target &target, ArrayRef<Index *> own, Operand value) {
+  if (own.size() > 1) {
+    error(Error::QuadraticStorage, target.range,
+          "'" + target.name.text + "' would be stored for every pair of positions")
+        .hint("compute it inside of a loop over one of them, where it is only reduced");
+    return {};
+  }
+  Index &index = *own.front();
+  Value tensor = value.value;
+  if (index.mask) {
+    Value zero = value.element == Operand::Real  ? emit.createReal(0)
+                 : value.element == Operand::Int ? emit.createInteger(0)
+                                                 : emit.createBool(false);
+    tensor = emit.select(index.mask, tensor, zero);
+  }
+  if (hasAxis(tensor.getType(), index.space)) {
+    error(Error::QuadraticStorage, target.range,
+          "'" + target.name.text + "' would have axis '" + index.space + "' twice");
+    return {};
+  }
+  Type type = renameAxis(tensor.getType(), index.axis, index.space);
+  tensor = BindOp::create(emit.builder, emit.loc, type, tensor, index.axis);
+  if (!checkStored(target.range, target.name.text, tensor, nullptr))
+    return {};
+  return makeValue(tensor);
+}
+
+/// Refuses values that would need memory for pairs of positions. `perPosition` is the
+/// loop whose position is one of the two, or null.
+bool Elaborator::checkStored(SMRange range, StringRef name, Value value, Index *perPosition) {
+  SmallVector<StringRef> tokens;
+  if (perPosition)
+    tokens.push_back(perPosition->name.text);
+  for (StringRef axis : getAxes(value))
+    if (isIndexAxis(axis) || axes.lookup(axis).isToken)
+      tokens.push_back(axis);
+  if (tokens.size() <= 1)
+    return true;
+  error(Error::QuadraticStorage, range,
+        "'" + name + "' would be stored for every pair of positions " + describeAxes(tokens))
+      .hint("reduce over one of them, as in 'sum[j](...)'");
+  return false;
+}
+
+//===----------------------------------------------------------------------===//
+// Assignment
+//===----------------------------------------------------------------------===//
+
+void Elaborator::elaborateAssign(const AssignStatement &statement) {
+  const Target &target = statement.target;
+  bool declares = llvm::any_of(target.indices.binders, [](auto &b) { return b.hasSet(); });
+  bool ok = !declares || declareIndices(target.indices, /*bind=*/false);
+  Operand value = elaborate(*statement.value);
+  Symbol *symbol = lookup(target.name.text);
+  if (!symbol) {
+    if (axes.contains(target.name.text))
+      error(Error::NotAssignable, target.range, "'" + target.name.text + "' is an axis");
+    else
+      error(Error::UnknownValue, target.name.range, "unknown value '" + target.name.text + "'")
+          .hint("a new value is defined by 'let " + target.name.text + " = ...'");
+    return;
+  }
+  setLocation(statement.range);
+  if (symbol->kind == Symbol::State)
+    return assignState(*symbol, statement, ok ? std::move(value) : Operand());
+  if (symbol->kind == Symbol::Output)
+    return assignOutput(*symbol, statement, ok ? std::move(value) : Operand());
+  static constexpr StringRef kinds[] = {"an argument", "a setting", "defined by 'let'", "an output",
+                                        "a state",     "an index",  "a parameter"};
+  error(Error::NotAssignable, target.range,
+        "'" + target.name.text + "' cannot be given a new value: it is " + kinds[symbol->kind])
+      .note(symbol->name.range, "here")
+      .hint("only states and outputs are assigned; other values are new names, 'let x = ...'");
+}
+
+void Elaborator::assignState(Symbol &state, const AssignStatement &statement, Operand value) {
+  StringRef name = state.name.text;
+  if (!loop) {
+    error(Error::UpdateOutsideLoop, statement.range,
+          "state '" + name + "' is updated outside of a loop")
+        .hint("its initial value stands in its declaration, 'state " + name + ": [...] = ...'");
+    return;
+  }
+  if (!statement.target.indices.binders.empty()) {
+    error(Error::IndexCount, statement.target.range, "a state is updated as a whole")
+        .hint("write '" + name + " = ...'");
+    return;
+  }
+  if (state.isBroken || !requireReal(value, statement.value->range)) {
+    state.isBroken = true;
+    return;
+  }
+  Value tensor = getValue(value);
+  Type type = emit.getType(emit.getReal(), state.axes);
+  if (!isAxisSubset(tensor.getType(), type)) {
+    error(Error::ShapeMismatch, statement.value->range,
+          "state '" + name + "' has axes " + describeAxes(state.axes) + ", this value has axes " +
+              describeAxes(getAxes(tensor)))
+        .note(state.name.range, "the state");
+    return;
+  }
+  state.operand = makeValue(emit.broadcast(tensor, type));
+  ++epoch;
+}
+
+void Elaborator::assignOutput(Symbol &output, const AssignStatement &statement, Operand value) {
+  const Target &target = statement.target;
+  StringRef name = output.name.text;
+  if (output.isAssigned) {
+    error(Error::AssignedTwice, target.range, "output '" + name + "' has its value already");
+    return;
+  }
+  output.isAssigned = true;
+  ArrayRef<Binder> binders = target.indices.binders;
+  SmallVector<Index *> own;
+  for (const Binder &binder : binders) {
+    Symbol *symbol = lookup(binder.name.text);
+    if (symbol && symbol->kind == Symbol::IndexName && !symbol->isBroken)
+      own.push_back(symbol->index);
+    else if (!symbol || symbol->kind != Symbol::IndexName)
+      findIndex(binder);
+  }
+  bool ok = own.size() == binders.size() && requireReal(value, statement.value->range);
+  output.isBroken = !ok;
+  if (!ok)
+    return;
+  bool perPosition = loop != nullptr;
+  if (perPosition && (own.size() != 1 || own.front() != loop)) {
+    error(Error::IndexKind, target.range,
+          "inside this loop, output '" + name + "' is assigned as '" + name + "[" +
+              loop->name.text + "]'")
+        .note(loop->name.range, "the loop");
+    output.isBroken = true;
+    return;
+  }
+  // The axes that the value may have: those declared, without the one walked.
+  SmallVector<StringRef> expected(output.axes);
+  StringRef walked = own.empty() ? "" : own.front()->space;
+  if (!walked.empty() && !llvm::is_contained(expected, walked)) {
+    error(Error::ShapeMismatch, target.range,
+          "output '" + name + "' has axes " + describeAxes(output.axes) + ", not '" + walked + "'")
+        .note(output.name.range, "the output");
+    output.isBroken = true;
+    return;
+  }
+  if (!perPosition && !own.empty()) {
+    value = storeOverSpace(
+        target, own,
+        makeValue(emit.broadcast(getValue(value),
+                                 emit.getType(emit.getReal(), emit.joinAxes({own.front()->position,
+                                                                             getValue(value)})))));
+    walked = "";
+    if (!value.isValid()) {
+      output.isBroken = true;
+      return;
+    }
+  }
+  llvm::erase(expected, walked);
+  Value tensor = getValue(value);
+  Type type = emit.getType(emit.getReal(), expected);
+  if (!isAxisSubset(tensor.getType(), type)) {
+    output.isBroken = true;
+    bool isPair = llvm::any_of(getAxes(tensor), [](StringRef axis) { return isIndexAxis(axis); });
+    if (isPair) {
+      checkStored(statement.value->range, name, tensor, loop);
+      return;
+    }
+    error(Error::ShapeMismatch, statement.value->range,
+          "expected a value with axes " + describeAxes(expected) + ", found " +
+              describeAxes(getAxes(tensor)))
+        .note(output.name.range, "output '" + name + "' is declared here");
+    return;
+  }
+  tensor = emit.broadcast(tensor, type);
+  output.operand = makeValue(tensor);
+  output.loop = loop;
+  if (perPosition)
+    loopOutputs.push_back({&output, tensor});
+}
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+/// The states that a block assigns, in the order of their declaration.
+static SmallVector<Symbol *> findUpdatedStates(const Statements &body, ArrayRef<Symbol *> states) {
+  llvm::StringSet<> assigned;
+  for (const StatementPtr &statement : body)
+    if (auto *assign = dyn_cast<AssignStatement>(statement.get()))
+      assigned.insert(assign->target.name.text);
+  SmallVector<Symbol *> updated;
+  for (Symbol *state : states)
+    if (assigned.contains(state->name.text))
+      updated.push_back(state);
+  return updated;
+}
+
+void Elaborator::elaborateFor(const ForStatement &statement) {
+  if (loop) {
+    error(Error::NestedLoop, statement.range, "loops do not nest")
+        .note(loop->name.range, "the loop around")
+        .hint("inside a loop, reduce over a set: 'sum[j in T where j <= i](...)'");
+    return;
+  }
+  bool ok = checkFresh(statement.index);
+  ok &= findAxisInfo(statement.space) != nullptr;
+  SmallVector<Symbol *> updated = findUpdatedStates(statement.body, states);
+  for (Symbol *state : updated) {
+    if (state->isAssigned) {
+      error(Error::AssignedTwice, statement.range,
+            "state '" + state->name.text + "' is updated by an earlier loop already");
+      ok = false;
+    }
+    state->isAssigned = true;
+    ok &= !state->isBroken;
+  }
+  std::optional<int64_t> step = elaborateStep(statement, updated);
+  if (!ok || (statement.step && !step)) {
+    // What the loop defines is unknown now, but no error of its own.
+    for (Symbol *output : outputs)
+      output->isAssigned = output->isBroken = true;
+    return;
+  }
+  Index &index = createIndex(statement.index, axes.find(statement.space.text)->getKey());
+  emitLoop(statement, index, updated, step ? emit.builder.getI64IntegerAttr(*step) : IntegerAttr());
+}
+
+std::optional<int64_t> Elaborator::elaborateStep(const ForStatement &statement,
+                                                 ArrayRef<Symbol *> updated) {
+  if (!statement.step)
+    return std::nullopt;
+  if (updated.empty()) {
+    error(Error::NotFrozen, statement.step->range,
+          "'by' says how long 'frozen' states live, but this loop updates no state");
+    return std::nullopt;
+  }
+  return requirePositiveConstant(elaborate(*statement.step), statement.step->range,
+                                 "the length of a block");
+}
+
+/// Emits the body into a block of its own, then the `mix.for` around it: its results
+/// are known only at the end.
+void Elaborator::emitLoop(const ForStatement &statement, Index &index, ArrayRef<Symbol *> updated,
+                          IntegerAttr step) {
+  setLocation(statement.range);
+  Location loopLoc = emit.loc;
+  auto body = std::make_unique<mlir::Block>();
+  SmallVector<Value> inits;
+  SmallVector<Attribute> names;
+  Type positionType = emit.getType(emit.getInteger(), {});
+  index.position = body->addArgument(positionType, loopLoc);
+  index.axis.clear();
+  index.isBound = true;
+  for (Symbol *state : updated) {
+    inits.push_back(state->operand.value);
+    names.push_back(emit.builder.getStringAttr(state->name.text));
+    state->operand = makeValue(body->addArgument(inits.back().getType(), loopLoc));
+  }
+  if (step)
+    for (Symbol *state : updated)
+      frozenStates[state->name.text] = body->addArgument(state->operand.value.getType(), loopLoc);
+
+  mlir::OpBuilder::InsertPoint outside = emit.builder.saveInsertionPoint();
+  emit.builder.setInsertionPointToEnd(body.get());
+  pushScope();
+  Symbol *symbol = declare(Symbol::IndexName, statement.index, scopes.back());
+  symbol->index = &index;
+  symbol->operand = makeValue(index.position);
+  symbol->operand.linear = index.facts.front(); // the position itself
+  addFacts(index.facts);
+  loop = &index;
+  elaborate(statement.body);
+  loop = nullptr;
+  popScope();
+  frozenStates.clear();
+
+  SmallVector<Value> yields;
+  SmallVector<Type> types;
+  for (Symbol *state : updated) {
+    yields.push_back(state->operand.value);
+    types.push_back(state->operand.value.getType());
+  }
+  for (auto &[output, value] : loopOutputs) {
+    yields.push_back(value);
+    SmallVector<StringRef> outputAxes = {index.space};
+    llvm::append_range(outputAxes, getAxes(value));
+    types.push_back(emit.getType(getElementTypeOrSelf(value), outputAxes));
+  }
+  emit.loc = loopLoc;
+  YieldOp::create(emit.builder, emit.loc, yields);
+  emit.builder.restoreInsertionPoint(outside);
+  auto loopOp = ForOp::create(emit.builder, emit.loc, types, index.space,
+                              emit.builder.getArrayAttr(names), inits, step,
+                              /*class_=*/ScanClassAttr(), /*reason=*/StringAttr());
+  loopOp.getBody().push_back(body.release());
+  for (auto [state, result] : llvm::zip(updated, loopOp.getFinalStates()))
+    state->operand = makeValue(result);
+  for (auto [output, result] : llvm::zip(loopOutputs, loopOp.getOutputs())) {
+    output.first->operand = makeValue(result);
+    output.first->loop = nullptr;
+  }
+  loopOutputs.clear();
+}
