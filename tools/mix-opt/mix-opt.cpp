@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/cpu/Passes.h"
 #include "dialect/Mix.h"
 #include "dialect/Tile.h"
 #include "mlir/InitAllDialects.h"
@@ -17,6 +18,9 @@ int main(int argc, char **argv) {
   mlir::registerAllPasses();
   mix::registerMixPasses();
   mix::registerMixPipelines();
+  mix::cpu::registerCpuLowerMath();
+  mix::cpu::registerCpuToLLVM();
+  mix::cpu::registerCpuPipeline();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   registry.insert<mix::MixDialect, mix::tile::TileDialect>();

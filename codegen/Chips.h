@@ -1,0 +1,54 @@
+//===- Chips.h - The table of CPU instruction sets --------------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A chip is a row of this table. Code generation asks the row and nothing else
+// about the machine that it emits for.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_CODEGEN_CHIPS_H
+#define MIXWRIGHT_CODEGEN_CHIPS_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <string>
+
+namespace mix {
+
+/// The accumulators of a product micro-kernel: `rows` x `vectors` registers.
+struct RegisterTile {
+  int64_t rows;
+  int64_t vectors;
+};
+
+struct Chip {
+  std::string name;     ///< What users write and what kernels are labelled with.
+  std::string triple;   ///< LLVM target triple.
+  std::string cpu;      ///< LLVM's name of the processor.
+  std::string features; ///< LLVM's feature string, e.g. "+avx2,+fma".
+  int64_t vectorBytes;  ///< Width of a native vector register.
+  RegisterTile tile;    ///< For products of two matrices.
+  RegisterTile rowTile; ///< For products with one row.
+  bool fusesMultiplyAdd;
+  bool scalesExponents; ///< A vector `llvm.ldexp` is one instruction.
+
+  /// Elements of a type of `elementBytes` in one vector.
+  int64_t getLanes(int64_t elementBytes) const { return vectorBytes / elementBytes; }
+};
+
+/// All rows, best first within one architecture.
+llvm::ArrayRef<Chip> getChips();
+
+/// The row of that name. "native" is the best row that this machine runs, with
+/// the processor's own name and features, so that LLVM schedules for it.
+/// An unknown name is an error that lists the known ones.
+llvm::Expected<Chip> findChip(llvm::StringRef name);
+
+} // namespace mix
+
+#endif // MIXWRIGHT_CODEGEN_CHIPS_H

@@ -1,0 +1,77 @@
+//===- Passes.td - From tile programs to LLVM on a CPU -----*- tablegen -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_CODEGEN_CPU_PASSES_TD
+#define MIXWRIGHT_CODEGEN_CPU_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+class Cpu_ChipPass<string name, string op> : Pass<name, op> {
+  let options = [
+    Option<"chip", "chip", "std::string", "\"native\"", "row of the chip table to emit for">
+  ];
+}
+
+def CpuAssignLayouts : Cpu_ChipPass<"mix-cpu-assign-layouts", "::mlir::func::FuncOp"> {
+  let summary = "Choose which axis of every tile lies along the lanes";
+  let description = [{
+    *Requires*: a phase (level L3).
+    *Ensures*: the same phase in which the last axis of every tile is the one that
+    is contiguous in memory. Where two users want different axes there is an
+    explicit `linalg.transpose`, next to the definition of what it transposes.
+    Minimises an estimate of cycles, in which loops weigh more than what is around them.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def CpuAssignBuffers : Cpu_ChipPass<"mix-cpu-assign-buffers", "::mlir::func::FuncOp"> {
+  let summary = "Give every tile a place in the task's scratch memory";
+  let description = [{
+    *Requires*: a phase whose tiles have their lanes last.
+    *Ensures*: every op with tile results has `cpu.place`, the byte offset of each
+    result in scratch (-1: a view, a splat or no tile), every op that works on
+    temporary memory has `cpu.temporary`, and the phase has `cpu.scratch`, the bytes in all.
+    A loop's results name the place of what it carries. Tiles whose lives
+    do not overlap may share memory; a result may take the place of an operand
+    only where the op reads every element before it writes it.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def CpuEmit : Cpu_ChipPass<"mix-cpu-emit", "::mlir::ModuleOp"> {
+  let summary = "Emit vector code for phases, and the constant that describes the kernel";
+  let description = [{
+    *Requires*: phases with places (`mix-cpu-assign-buffers`).
+    *Ensures*: one function per phase with the signature `mixwright_phase_fn` of
+    `mixwright/abi.h`, made of `scf`, `arith`, `math`, `vector` and `llvm` memory ops on
+    native vectors, and per mixer and form one exported `mixwright_kernel` constant.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect", "::mlir::LLVM::LLVMDialect"
+  ];
+}
+
+def CpuLowerMath : Cpu_ChipPass<"mix-cpu-lower-math", "::mlir::ModuleOp"> {
+  let summary = "Expand mathematical functions inline, or into calls of the C library";
+  let description = [{
+    *Ensures*: f32 functions are vector polynomials (relative error about 1e-7); f64
+    functions, and what has no polynomial, are calls of the C library lane by lane.
+    Functions that LLVM lowers to instructions stay as they are.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect", "::mlir::LLVM::LLVMDialect", "::mlir::func::FuncDialect"
+  ];
+}
+
+def CpuToLLVM : Pass<"mix-cpu-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "Convert emitted code to the LLVM dialect, in one conversion";
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
+}
+
+#endif // MIXWRIGHT_CODEGEN_CPU_PASSES_TD
