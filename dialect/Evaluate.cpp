@@ -16,6 +16,7 @@
 #include "dialect/Evaluator.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace mix;
@@ -258,4 +259,20 @@ Expected<Evaluation> mix::evaluate(func::FuncOp mixer, const llvm::StringMap<Arr
     (isState ? result.states : result.outputs)[name] = std::move(array);
   }
   return result;
+}
+
+double mix::relativeError(const Array &actual, const Array &expected) {
+  if (actual.shape != expected.shape)
+    return INFINITY;
+  double difference = 0.0, norm = 0.0;
+  for (auto [x, y] : llvm::zip(actual.data, expected.data)) {
+    if (x == y || (std::isnan(x) && std::isnan(y)))
+      continue;
+    if (!std::isfinite(x) || !std::isfinite(y))
+      return INFINITY;
+    difference += (x - y) * (x - y);
+  }
+  for (double y : expected.data)
+    norm += std::isfinite(y) ? y * y : 0.0;
+  return difference == 0.0 ? 0.0 : std::sqrt(difference / norm);
 }

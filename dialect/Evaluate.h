@@ -48,6 +48,11 @@ struct Evaluation {
 llvm::Expected<Evaluation> evaluate(mlir::func::FuncOp mixer, const llvm::StringMap<Array> &inputs,
                                     const llvm::StringMap<Array> &states);
 
+/// How far an array is from the expected one: sqrt(sum (x - y)^2 / sum y^2), the square
+/// root of the normalised mean square error. Infinite if the shapes differ, or an
+/// element of one is not finite and that of the other is not the same.
+double relativeError(const Array &actual, const Array &expected);
+
 } // namespace mix
 
 #endif // MIXWRIGHT_DIALECT_EVALUATE_H

@@ -238,24 +238,6 @@ static std::vector<std::string> sortedKeys(const llvm::StringMap<Array> &arrays)
   return keys;
 }
 
-/// sqrt(sum (x - y)^2 / sum y^2); infinite where one side is not a number, or an
-/// infinity, and the other is not the same.
-static double relativeError(const Array &actual, const Array &expected) {
-  if (actual.shape != expected.shape)
-    return INFINITY;
-  double difference = 0.0, norm = 0.0;
-  for (auto [x, y] : llvm::zip(actual.data, expected.data)) {
-    if (x == y || (std::isnan(x) && std::isnan(y)))
-      continue;
-    if (!std::isfinite(x) || !std::isfinite(y))
-      return INFINITY;
-    difference += (x - y) * (x - y);
-  }
-  for (double y : expected.data)
-    norm += std::isfinite(y) ? y * y : 0.0;
-  return difference == 0.0 ? 0.0 : std::sqrt(difference / norm);
-}
-
 /// The largest relative error of all arrays; infinite if their names differ.
 static double relativeError(const llvm::StringMap<Array> &actual,
                             const llvm::StringMap<Array> &expected) {
