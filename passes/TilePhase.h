@@ -21,6 +21,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/TileBuilder.h"
+#include "passes/TileMask.h"
 #include "passes/TilePlan.h"
 #include "passes/TileScan.h"
 
@@ -47,6 +48,9 @@ struct TileSignature {
   /// Names of the states in order.
   llvm::SmallVector<llvm::StringRef> stateNames;
 };
+
+/// The axis of a tile along the keys that a reduction walks.
+inline constexpr llvm::StringLiteral kKey = "key";
 
 /// A range of positions of a token space that a tile covers.
 struct Slot {
@@ -218,7 +222,35 @@ private:
   Tile getPrefixStart(PrefixOp op);
   void emitPrefix(PrefixOp op);
 
-  // TileStream.cpp
+  // TileStream.cpp: loops over keys
+  struct KeyBlock;
+  using KeyBody =
+      llvm::function_ref<llvm::SmallVector<Tile>(const KeyBlock &, llvm::ArrayRef<Tile>)>;
+  void setRanges(MaskAnalysis &analysis, const Env &env);
+  MaskAnalysis makeMaskAnalysis(const Env &env);
+  llvm::SmallVector<Tile> keyLoop(llvm::ArrayRef<llvm::StringRef> variables, KeyBlock block,
+                                  llvm::ArrayRef<Tile> carried, KeyBody body);
+  void classify(KeyBlock &block);
+  Tile applyMask(const KeyBlock &block, const Tile &tile, mlir::Value neutral);
+
+  // TileStream.cpp: reductions
+  struct KeySum;
+  KeySum makeKeySum(mlir::Value result, mlir::Value summand,
+                    llvm::ArrayRef<llvm::StringRef> reduced, AxisList common, const Env &env);
+  bool isZeroOutside(mlir::Value value, const Env &env);
+  Term getKeyed(const KeyBlock &block, mlir::Value value);
+  Tile getPaired(const KeyBlock &block, const KeySum &sum, const Tile &weights);
+  Tile getPairProduct(const KeyBlock &block, const KeySum &sum);
+  Tile accumulate(const KeyBlock &block, const KeySum &sum, const Tile &weights, const Tile &acc);
+  void defineSum(const KeySum &sum, const Env &env, Tile tile);
+  Tile expShifted(const Tile &x, const Tile &shift);
+  Tile makeFinite(const Tile &maximum);
+  llvm::SmallVector<Tile> onlineStep(const KeyBlock &block, mlir::Value logits,
+                                     llvm::ArrayRef<KeySum> sums, llvm::ArrayRef<Tile> carried);
+  llvm::SmallVector<Tile> emitSource(StreamedReductionOp op, unsigned source, AxisList common,
+                                     llvm::ArrayRef<KeySum> sums, const Env &env);
+  void emitStreamedReduction(StreamedReductionOp op);
+  void emitReduction(ReduceOp op);
   void emitStream(mlir::Operation *op);
 
   TilePlan &plan;
