@@ -42,6 +42,7 @@ static cl::list<std::string> only("only", cl::desc("Test these mixers"), cl::Com
 static cl::list<int64_t> lengths("lengths", cl::desc("Numbers of tokens"), cl::CommaSeparated);
 static cl::opt<std::string> pipeline("pipeline", cl::desc("Passes to run on the module"));
 static cl::opt<bool> bindsFeatures("static", cl::desc("Build with static feature sizes"));
+static cl::opt<bool> expectsTiles("tiles", cl::desc("Fail if a mixer is not a tile program"));
 static cl::opt<bool> roundsToFloat("round",
                                    cl::desc("Round the f32 values of tile programs to float"));
 static cl::opt<double> tolerance("tolerance", cl::desc("The largest accepted relative error"),
@@ -82,7 +83,8 @@ static Expected<Evaluation> evaluate(ModuleOp module, StringRef mixer,
                                      const llvm::StringMap<Array> &states) {
   for (auto function : module.getOps<func::FuncOp>())
     if (function->hasAttr(mix::kMixerAttr))
-      return mix::evaluate(function, inputs, states);
+      return expectsTiles ? llvm::createStringError("there is no tile program")
+                          : mix::evaluate(function, inputs, states);
   return mix::evaluateTiles(mix::getPhases(module, mixer), inputs, states,
                             roundsToFloat ? mix::TileRounding::Float : mix::TileRounding::Exact);
 }
