@@ -79,7 +79,7 @@ llvm::StringSet<> mix::frontend::findTokenAxes(const Mixer &mixer) {
   visitor.visit(mixer.body);
   for (const Argument &argument : mixer.arguments)
     for (const ValueExpr *read : reads) {
-      if (read->name.text != argument.name.text)
+      if (read->name.text != argument.name.text || read->indices.size() > argument.axes.size())
         continue;
       size_t count = llvm::count_if(argument.axes,
                                     [&](const Name &axis) { return tokens.contains(axis.text); });

@@ -26,6 +26,9 @@
 
 namespace mix::frontend {
 
+/// Integers stay below, so that they are exact in double precision.
+inline constexpr double kIntegerLimit = 9007199254740992.0; // 2^53
+
 /// A name and where it stands.
 struct Name {
   llvm::StringRef text;

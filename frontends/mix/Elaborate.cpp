@@ -61,13 +61,16 @@ bool Elaborator::checkFresh(const Name &name) {
   return true;
 }
 
+/// Adds the name that was probably meant: one that differs in a third of the letters at
+/// most, or only in case.
 void Elaborator::suggest(Diagnostics::Report report, StringRef name,
                          ArrayRef<StringRef> candidates) {
   StringRef best;
-  unsigned bestDistance = name.size() / 3 + 2;
+  unsigned bestDistance = std::max<size_t>(name.size() / 3, 1) + 1;
   for (StringRef candidate : candidates) {
     unsigned distance = name.edit_distance(candidate, /*AllowReplacements=*/true, bestDistance);
-    if (distance < bestDistance && distance < std::max<size_t>(name.size(), 2)) {
+    bool isClose = distance < name.size() || name.equals_insensitive(candidate);
+    if (isClose && distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
     }
@@ -83,6 +86,12 @@ void Elaborator::reportUnknownValue(const Name &name) {
         .note(gone->second, "it is defined here, inside a loop or a reduction")
         .hint("to keep one value per position of a loop over t, write 'let " + name.text +
               "[t] = ...'");
+    return;
+  }
+  auto later = definedLater.find(name.text);
+  if (later != definedLater.end() && scopeBase == 0) {
+    error(Error::UnknownValue, name.range, "'" + name.text + "' has no value at this place")
+        .note(later->second, "it is defined here");
     return;
   }
   SmallVector<StringRef> candidates;
@@ -104,7 +113,7 @@ AxisInfo *Elaborator::findAxisInfo(const Name &name) {
   if (lookup(name.text))
     report.hint("'" + name.text + "' is a value");
   else
-    suggest(report, name.text, candidates);
+    report.hint("the axes are those of the arguments: " + llvm::join(candidates, ", "));
   return nullptr;
 }
 

@@ -101,6 +101,7 @@ private:
   void declareArguments(const Mixer &mixer, mlir::Block *entry);
   void declareSetting(const Argument &argument);
   std::optional<Operand> getOverride(const Argument &argument, bool preferInteger);
+  void findDefinitions(const Statements &statements);
   void declareOutputs(const Mixer &mixer);
   void checkSettings(const Mixer &mixer);
   void checkComplete();
@@ -120,6 +121,7 @@ private:
   void assignState(Symbol &state, const AssignStatement &statement, Operand value);
   void assignOutput(Symbol &output, const AssignStatement &statement, Operand value);
   void elaborateFor(const ForStatement &statement);
+  void skipLoop(const ForStatement &statement);
   void emitLoop(const ForStatement &statement, Index &index, llvm::ArrayRef<Symbol *> states,
                 mlir::IntegerAttr step);
   std::optional<int64_t> elaborateStep(const ForStatement &statement,
@@ -229,7 +231,8 @@ private:
   llvm::StringMap<unsigned> indexCounts; // how often an axis "j:T" was made
   std::vector<Scope> scopes;
   size_t scopeBase = 0; // the outermost scope that is visible (functions see no caller)
-  llvm::StringMap<llvm::SMRange> goneNames; // of scopes that were left
+  llvm::StringMap<llvm::SMRange> goneNames;    // of scopes that were left
+  llvm::StringMap<llvm::SMRange> definedLater; // by the statements of the mixer
 
   Index *loop = nullptr;                     // the loop that we are in
   llvm::StringMap<mlir::Value> frozenStates; // in a loop with `by`

@@ -189,8 +189,8 @@ Operand Elaborator::callInteger(const CallExpr &expr) {
                    : name == "floor" ? std::floor(x)
                    : name == "ceil"  ? std::ceil(x)
                                      : std::nearbyint(x);
-    if (name != "abs" && !(std::fabs(value) <= std::ldexp(1.0, 53))) {
-      error(Error::BadNumber, expr.range, "this is no integer up to 2^53");
+    if (name != "abs" && !(std::fabs(value) < kIntegerLimit)) {
+      error(Error::BadNumber, expr.range, "this is no integer below 2^53");
       return {};
     }
     return makeConstant(name == "abs" ? operand.element : Operand::Int, value);
@@ -379,8 +379,10 @@ Operand Elaborator::callReduction(const CallExpr &expr) {
   pushScope();
   auto leave = llvm::scope_exit([&] { popScope(); });
   std::optional<Range> range = elaborateRange(*set, /*bind=*/true);
+  if (!range)
+    return {};
   std::optional<std::vector<Operand>> arguments = elaborateArguments(expr, 1, 1);
-  if (!range || !arguments || !requireReal(arguments->front(), expr.arguments.front()->range))
+  if (!arguments || !requireReal(arguments->front(), expr.arguments.front()->range))
     return {};
   Value source = getValue(arguments->front());
   for (StringRef axis : range->axes)

@@ -83,7 +83,8 @@ Operand Elaborator::elaborateValue(const ValueExpr &expr) {
     return {};
   if (symbol->kind == Symbol::Output && !symbol->isAssigned) {
     error(Error::ReadBeforeAssignment, expr.range,
-          "output '" + expr.name.text + "' has no value yet");
+          "output '" + expr.name.text + "' has no value yet")
+        .hint("to carry a value to later positions, declare a state");
     return {};
   }
   if (symbol->loop || !symbol->indices.empty())
@@ -320,8 +321,8 @@ Operand Elaborator::elaborateArithmetic(const BinaryExpr &expr, Operand lhs, Ope
   StringRef op = expr.op;
   if (lhs.constant && rhs.constant) {
     double value = fold(op, *lhs.constant, *rhs.constant);
-    if (lhs.element == Operand::Int && std::fabs(value) > std::ldexp(1.0, 53)) {
-      error(Error::BadNumber, expr.range, "an integer must not exceed 2^53");
+    if (lhs.element == Operand::Int && std::fabs(value) >= kIntegerLimit) {
+      error(Error::BadNumber, expr.range, "an integer must stay below 2^53");
       return {};
     }
     return makeConstant(lhs.element, value);

@@ -31,6 +31,7 @@ OwningOpRef<func::FuncOp> Elaborator::elaborate(const Mixer &mixer) {
   checkSettings(mixer);
   declareArguments(mixer, entry);
   declareOutputs(mixer);
+  findDefinitions(mixer.body);
   elaborate(mixer.body);
   checkComplete();
   if (diagnostics.getNumErrors() != errorsBefore)
@@ -70,8 +71,10 @@ SmallVector<StringRef> Elaborator::getNames(ArrayRef<Name> names) {
 void Elaborator::declareAxes(const Mixer &mixer) {
   for (const Argument &argument : mixer.arguments)
     for (const Name &name : argument.axes)
-      if (!axes.contains(name.text) && checkAxisName(name))
+      if (!axes.contains(name.text)) {
+        checkAxisName(name);
         axes[name.text].range = name.range;
+      }
   llvm::StringSet<> tokens = findTokenAxes(mixer);
   for (auto &axis : axes)
     axis.second.isToken = tokens.contains(axis.getKey());
@@ -101,8 +104,10 @@ void Elaborator::checkSizes() {
 
 void Elaborator::declareArguments(const Mixer &mixer, mlir::Block *entry) {
   for (const Argument &argument : mixer.arguments) {
-    if (!checkFresh(argument.name))
+    if (!checkFresh(argument.name)) {
+      declare(Symbol::Argument, argument.name, scopes.back())->isBroken = true;
       continue;
+    }
     if (!argument.isTensor) {
       declareSetting(argument);
       continue;
@@ -172,8 +177,8 @@ void Elaborator::declareSetting(const Argument &argument) {
 std::optional<Operand> Elaborator::getOverride(const Argument &argument, bool preferInteger) {
   StringRef text = StringRef(options.settings.find(argument.name.text)->second).trim();
   double value = 0;
-  bool isNumber = !text.getAsDouble(value);
-  bool isInteger = value == std::floor(value) && std::fabs(value) <= std::ldexp(1.0, 53);
+  bool isNumber = !text.getAsDouble(value) && !std::isnan(value);
+  bool isInteger = value == std::floor(value) && std::fabs(value) < kIntegerLimit;
   if (isNumber && isInteger && (argument.isInteger || preferInteger))
     return makeConstant(Operand::Int, value);
   if (isNumber && !argument.isInteger)
@@ -242,6 +247,19 @@ void Elaborator::checkComplete() {
       error(Error::UnusedState, state->name.range,
             "state '" + state->name.text + "' is never updated")
           .hint("a value that stays the same is a 'let'");
+}
+
+/// Where names will be defined, for a better message about a use before that.
+void Elaborator::findDefinitions(const Statements &statements) {
+  for (const StatementPtr &statement : statements) {
+    if (auto *state = llvm::dyn_cast<StateStatement>(statement.get()))
+      definedLater[state->name.text] = state->name.range;
+    else if (auto *let = llvm::dyn_cast<LetStatement>(statement.get()))
+      for (const Target &target : let->targets)
+        definedLater[target.name.text] = target.name.range;
+    else if (auto *inner = llvm::dyn_cast<ForStatement>(statement.get()))
+      findDefinitions(inner->body);
+  }
 }
 
 /// Returns the outputs and the final states, and describes the function.

@@ -76,7 +76,7 @@ Index *Elaborator::findIndex(const Binder &binder) {
   if (symbol->index->axis.empty()) {
     StringRef name = binder.name.text;
     StringRef other = name == "s" ? "r" : "s";
-    error(Error::PrefixInLoop, binder.range,
+    error(Error::NotASet, binder.range,
           "'" + name + "' is one position of the loop around, not a set")
         .note(symbol->name.range, "the loop")
         .hint("reduce over a set of its own, such as '" + other + " in " + symbol->index->space +

@@ -294,6 +294,7 @@ void Elaborator::assignState(Symbol &state, const AssignStatement &statement, Op
     error(Error::UpdateOutsideLoop, statement.range,
           "state '" + name + "' is updated outside of a loop")
         .hint("its initial value stands in its declaration, 'state " + name + ": [...] = ...'");
+    state.isBroken = true;
     return;
   }
   if (!statement.target.indices.binders.empty()) {
@@ -321,6 +322,8 @@ void Elaborator::assignState(Symbol &state, const AssignStatement &statement, Op
 void Elaborator::assignOutput(Symbol &output, const AssignStatement &statement, Operand value) {
   const Target &target = statement.target;
   StringRef name = output.name.text;
+  if (output.isBroken)
+    return;
   if (output.isAssigned) {
     error(Error::AssignedTwice, target.range, "output '" + name + "' has its value already");
     return;
@@ -415,9 +418,13 @@ void Elaborator::elaborateFor(const ForStatement &statement) {
     error(Error::NestedLoop, statement.range, "loops do not nest")
         .note(loop->name.range, "the loop around")
         .hint("inside a loop, reduce over a set: 'sum[j in T where j <= i](...)'");
+    skipLoop(statement);
     return;
   }
-  bool ok = checkFresh(statement.index);
+  Symbol *previous = lookup(statement.index.text);
+  bool reusesName = previous && previous->kind == Symbol::IndexName;
+  bool ok = reusesName || checkFresh(statement.index);
+  epoch += reusesName;
   ok &= findAxisInfo(statement.space) != nullptr;
   SmallVector<Symbol *> updated = findUpdatedStates(statement.body, states);
   for (Symbol *state : updated) {
@@ -431,13 +438,23 @@ void Elaborator::elaborateFor(const ForStatement &statement) {
   }
   std::optional<int64_t> step = elaborateStep(statement, updated);
   if (!ok || (statement.step && !step)) {
-    // What the loop defines is unknown now, but no error of its own.
-    for (Symbol *output : outputs)
-      output->isAssigned = output->isBroken = true;
+    skipLoop(statement);
     return;
   }
   Index &index = createIndex(statement.index, axes.find(statement.space.text)->getKey());
   emitLoop(statement, index, updated, step ? emit.builder.getI64IntegerAttr(*step) : IntegerAttr());
+}
+
+/// Leaves out a loop whose head had an error. What it defines is known to be broken, so
+/// that it gives no further errors.
+void Elaborator::skipLoop(const ForStatement &statement) {
+  for (Symbol *output : outputs)
+    output->isAssigned = output->isBroken = true;
+  for (const StatementPtr &inner : statement.body)
+    if (auto *let = dyn_cast<LetStatement>(inner.get()))
+      for (const Target &target : let->targets)
+        if (!lookup(target.name.text))
+          declare(Symbol::Let, target.name, scopes.front())->isBroken = true;
 }
 
 std::optional<int64_t> Elaborator::elaborateStep(const ForStatement &statement,

@@ -148,12 +148,22 @@ OwningOpRef<ModuleOp> mix::frontend::buildModule(MLIRContext &context, StringRef
   const Mixer *chosen = selectMixer(file, loader.program, options.mixer, diagnostics);
   if (!chosen)
     return nullptr;
-  OwningOpRef<func::FuncOp> function =
-      Elaborator(&context, diagnostics, loader.program, options).elaborate(*chosen);
+  // All mixers of the file are checked, in its order; an imported one may be chosen.
+  SmallVector<const Mixer *> checked;
+  for (const Mixer &mixer : file.mixers)
+    if (&mixer == chosen || hasAllDefaults(mixer))
+      checked.push_back(&mixer);
+  if (!llvm::is_contained(checked, chosen))
+    checked.push_back(chosen);
+  OwningOpRef<func::FuncOp> function;
   BuildOptions defaults;
-  for (const Mixer &other : file.mixers)
-    if (&other != chosen && hasAllDefaults(other))
-      Elaborator(&context, diagnostics, loader.program, defaults).elaborate(other);
+  for (const Mixer *mixer : checked) {
+    bool isChosen = mixer == chosen;
+    Elaborator elaborator(&context, diagnostics, loader.program, isChosen ? options : defaults);
+    OwningOpRef<func::FuncOp> result = elaborator.elaborate(*mixer);
+    if (isChosen)
+      function = std::move(result);
+  }
   if (diagnostics.getNumErrors())
     return nullptr;
   OwningOpRef<ModuleOp> module = ModuleOp::create(function->getLoc());

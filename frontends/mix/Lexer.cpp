@@ -58,20 +58,18 @@ Token Lexer::take(Token::Kind kind, size_t length) {
 }
 
 Token Lexer::next() {
-  while (true) {
-    skipSpace();
-    if (rest.empty())
-      return take(Token::End, 0);
-    if (isNameStart(rest.front()))
-      return take(Token::Name, rest.take_while(isNameRest).size());
-    if (llvm::isDigit(rest.front()))
-      return lexNumber();
-    if (rest.front() == '"')
-      return lexString();
-    if (size_t length = getSymbolLength(rest))
-      return take(Token::Symbol, length);
-    reportBadCharacters();
-  }
+  skipSpace();
+  if (rest.empty())
+    return take(Token::End, 0);
+  if (isNameStart(rest.front()))
+    return take(Token::Name, rest.take_while(isNameRest).size());
+  if (llvm::isDigit(rest.front()))
+    return lexNumber();
+  if (rest.front() == '"')
+    return lexString();
+  if (size_t length = getSymbolLength(rest))
+    return take(Token::Symbol, length);
+  return lexBadCharacters();
 }
 
 Token Lexer::lexNumber() {
@@ -97,7 +95,7 @@ Token Lexer::lexNumber() {
   if (junk) {
     diagnostics.report(Error::BadNumber, token.getRange(), "'" + token.text + "' is not a number")
         .hint("a number is written 64, 0.5 or 1e-6; a product needs '*'");
-    token.text = token.text.drop_back(junk);
+    token.kind = Token::Invalid;
   }
   return token;
 }
@@ -106,13 +104,13 @@ Token Lexer::lexString() {
   size_t end = rest.find_first_of("\"\n", 1);
   if (end != StringRef::npos && rest[end] == '"')
     return take(Token::String, end + 1);
-  Token token = take(Token::String, end == StringRef::npos ? rest.size() : end);
+  Token token = take(Token::Invalid, end == StringRef::npos ? rest.size() : end);
   diagnostics.report(Error::BadString, token.getRange(),
                      "expected '\"' at the end of this file name");
   return token;
 }
 
-void Lexer::reportBadCharacters() {
+Token Lexer::lexBadCharacters() {
   // One message for a run of them: binary input should not flood the screen.
   StringRef run = rest.take_while([](char c) {
     return !isNameStart(c) && !llvm::isDigit(c) && !isSpace(c) && c != '"' &&
@@ -128,5 +126,5 @@ void Lexer::reportBadCharacters() {
     report.hint("the remainder of a division is 'a mod b'");
   else if (run.starts_with("&") || run.starts_with("|") || run.starts_with("!"))
     report.hint("conditions are combined with 'and', 'or' and 'not'");
-  rest = rest.drop_front(run.size());
+  return take(Token::Invalid, run.size());
 }

@@ -20,6 +20,7 @@ struct Token {
     Integer, // 64
     Real,    // 0.5, 1e-6
     String,  // "other.mix", quotes included
+    Invalid, // no token: its error is reported already
     Symbol,  // ( ) [ ] { } , ; : = -> + - * / ^ < <= > >= == !=
   };
   Kind kind = End;
@@ -37,8 +38,8 @@ struct Token {
 /// Whether a name is reserved by the language.
 bool isKeyword(llvm::StringRef name);
 
-/// Splits a text into tokens. Characters that belong to no token are reported
-/// and skipped; the text must outlive the tokens.
+/// Splits a text into tokens; the text must outlive them. What is no token is
+/// reported and comes as `Invalid`.
 class Lexer {
 public:
   Lexer(llvm::StringRef text, Diagnostics &diagnostics) : rest(text), diagnostics(diagnostics) {}
@@ -51,7 +52,7 @@ private:
   Token take(Token::Kind kind, size_t length);
   Token lexNumber();
   Token lexString();
-  void reportBadCharacters();
+  Token lexBadCharacters();
 
   llvm::StringRef rest;
   Diagnostics &diagnostics;

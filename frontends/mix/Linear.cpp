@@ -10,6 +10,7 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 using namespace mix::frontend;
@@ -89,15 +90,30 @@ Linear TermTable::extremum(bool isMax, const Linear &a, const Linear &b) {
 /// Bounds the search; three steps prove every guard that we met in a mixer.
 static constexpr unsigned kFuel = 5;
 
+/// A form that is >= 0 exactly where the integer `form` is, but easier to prove. With a
+/// common divisor n of the coefficients, n x + c >= 0 means x >= -floor(c / n), and for
+/// an integer that means x > -floor(c / n) - 1. What is known of a quotient is often
+/// only that strong.
+static Linear tighten(const Linear &form) {
+  constexpr double kBelowOne = 1 - 1e-9;
+  constexpr double kLargest = 1e15; // integers are exact below
+  int64_t divisor = 0;
+  for (const auto &[term, coefficient] : form.terms) {
+    if (coefficient != std::floor(coefficient) || std::fabs(coefficient) > kLargest)
+      return form;
+    divisor = std::gcd(divisor, static_cast<int64_t>(coefficient));
+  }
+  if (divisor == 0)
+    return form;
+  Linear result = form.scaled(1.0 / divisor);
+  result.constant = std::floor(result.constant) + kBelowOne;
+  return result;
+}
+
 bool TermTable::isNonNegative(const Linear &form, ArrayRef<Linear> facts) const {
   std::vector<Linear> known(global);
   known.insert(known.end(), facts.begin(), facts.end());
-  // An integer that exceeds -1 is not negative; a fact about a quotient is often
-  // only that strong.
-  bool isInteger = llvm::all_of(
-      form.terms, [](const auto &term) { return term.second == std::floor(term.second); });
-  constexpr double kBelowOne = 1 - 1e-9;
-  return prove(isInteger ? form + kBelowOne : form, known, kFuel);
+  return prove(tighten(form), known, kFuel);
 }
 
 /// Looks for non-negative multiples of facts that add up to at most `form`.

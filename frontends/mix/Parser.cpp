@@ -141,9 +141,17 @@ bool Parser::consume(StringRef spelling) {
 
 /// Reports what was expected at the current token and what stands there.
 std::nullptr_t Parser::fail(const Twine &expected) {
+  if (token.kind == Token::Invalid)
+    return nullptr;
   std::string found = token.kind == Token::End ? std::string("the end of the file")
                                                : "'" + token.text.take_front(40).str() + "'";
-  diagnostics.report(Error::Syntax, token.getRange(), "expected " + expected + ", found " + found);
+  // What is missing at the end of a line belongs there, not to the line below.
+  SMRange range = token.getRange();
+  if (token.startsLine && previousEnd.isValid()) {
+    range = {previousEnd, previousEnd};
+    found += token.kind == Token::End ? "" : " on the next line";
+  }
+  diagnostics.report(Error::Syntax, range, "expected " + expected + ", found " + found);
   return nullptr;
 }
 
@@ -317,12 +325,20 @@ bool Parser::parseBlock(Statements &statements) {
   return true;
 }
 
-/// After an error: to the next line, or to the end of the block.
+/// After an error: to the next line that may start a statement, or to the end of the
+/// block. Blocks that begin on the way are skipped as a whole.
 void Parser::skipToStatement() {
-  while (token.kind != Token::End && !token.startsLine && !token.is("}"))
+  unsigned open = 0;
+  while (token.kind != Token::End) {
+    bool startsStatement = token.startsLine && token.kind == Token::Name;
+    if (open == 0 && (startsStatement || token.is("}")))
+      return;
+    if (token.is("{"))
+      ++open;
+    else if (token.is("}"))
+      --open;
     advance();
-  while (token.kind != Token::End && token.kind != Token::Name && !token.is("}"))
-    advance();
+  }
 }
 
 StatementPtr Parser::parseStatement() {
@@ -580,10 +596,10 @@ ExprPtr Parser::parseNumber() {
   bool isInteger = number.kind == Token::Integer;
   // The text is a valid number, but may be out of range.
   if (number.text.getAsDouble(value, /*AllowInexact=*/true) || !std::isfinite(value) ||
-      (isInteger && value > std::ldexp(1.0, 53))) {
+      (isInteger && value >= kIntegerLimit)) {
     diagnostics
         .report(Error::BadNumber, number.getRange(),
-                isInteger ? "an integer must not exceed 2^53" : "this number is too large")
+                isInteger ? "an integer must stay below 2^53" : "this number is too large")
         .hint("infinity is written 'inf'");
     return nullptr;
   }

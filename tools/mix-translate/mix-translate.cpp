@@ -20,6 +20,8 @@ static cl::list<std::string> sizes("size", cl::desc("Sizes of feature axes, as K
                                    cl::CommaSeparated);
 static cl::list<std::string> settings("set", cl::desc("Values of settings, as window=64"),
                                       cl::CommaSeparated);
+static cl::opt<unsigned> maxErrors("max-errors", cl::desc("Show at most so many errors"),
+                                   cl::init(20));
 static cl::opt<bool> withLocations("locations", cl::desc("Print locations"));
 
 /// Splits `name=value`; exits with a message if there is no `=`.
@@ -55,7 +57,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-  mix::frontend::Diagnostics diagnostics(errs());
+  mix::frontend::Diagnostics diagnostics(errs(), maxErrors);
   auto module =
       mix::frontend::buildModule(context, inputFile, (*buffer)->getBuffer(), options, diagnostics);
   if (!module)
