@@ -13,7 +13,6 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "passes/Passes.h"
 #include "passes/TilePhase.h"
-#include "llvm/ADT/StringSet.h"
 
 namespace mix {
 #define GEN_PASS_DEF_TILEMIXERS
@@ -81,20 +80,8 @@ static TileSignature makeSignature(func::FuncOp mixer) {
   return signature;
 }
 
-/// A feature axis of unknown size, or anything else that types rule out.
-static std::optional<TileFailure> checkTypes(func::FuncOp mixer, ArrayRef<StringRef> spaces) {
-  llvm::StringSet<> walked;
-  mixer.walk([&](Operation *op) {
-    if (auto loop = dyn_cast<ForOp>(op))
-      walked.insert(loop.getSpace());
-    for (Type type : op->getResultTypes())
-      for (StringRef axis : getIndexAxes(getAxes(type)))
-        walked.insert(getSpace(axis));
-  });
-  for (StringRef space : spaces)
-    if (!walked.contains(space))
-      return TileFailure{mixer.getLoc(),
-                         ("the feature axis '" + space + "' has no static size").str()};
+/// What the types of the results rule out.
+static std::optional<TileFailure> checkTypes(func::FuncOp mixer) {
   for (Type type : mixer.getFunctionType().getResults())
     if (getElementTypeOrSelf(type).isInteger(1))
       return TileFailure{mixer.getLoc(), "a result of truth values has no tile program"};
@@ -186,7 +173,7 @@ void TilePass::tileMixer(func::FuncOp mixer, const TileParameters &parameters) {
   };
   TileSignature signature = makeSignature(mixer);
   SmallVector<StringRef> spaces = getSpaces(signature, mixer);
-  std::optional<TileFailure> failure = checkTypes(mixer, spaces);
+  std::optional<TileFailure> failure = checkTypes(mixer);
   TilePlan plan;
   if (failure || !plan.build(mixer, failure))
     return giveUp(*failure);

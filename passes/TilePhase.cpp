@@ -199,7 +199,8 @@ Tile PhaseEmitter::load(Value view, RankedTensorType type, ArrayRef<unsigned> sl
       offsets.push_back(tb.index(0));
       axes.push_back(axis);
       if (type.isDynamicDim(dim))
-        return fail(tb.loc, "the whole of the token axis '" + axis + "' is needed at once", type);
+        return fail(tb.loc, "a tile needs the whole axis '" + axis + "', whose size is not static",
+                    type);
       shape.push_back(type.getDimSize(dim));
       continue;
     }
@@ -238,6 +239,8 @@ void PhaseEmitter::store(Tile tile, Value view, RankedTensorType type, Value row
   SmallVector<Value> offsets;
   for (auto [dim, axis] : llvm::enumerate(getAxes(type))) {
     bool isRow = row && axis == phase.space;
+    if (!isRow && type.isDynamicDim(dim))
+      fail(tb.loc, "a tile needs the whole axis '" + axis + "', whose size is not static", type);
     axes.push_back(isRow ? StringRef(kRow) : axis);
     offsets.push_back(isRow ? row : tb.index(0));
   }

@@ -10,6 +10,7 @@
 //
 //  * TileValues.cpp  elementwise expressions and contractions;
 //  * TileReads.cpp   loads of arguments and workspaces;
+//  * TilePadding.cpp what values are past the end of the tokens;
 //  * TileRows.cpp    scans, recurrences row by row, prefixes;
 //  * TileStream.cpp  reductions over keys, block by block;
 //  * TilePhase.cpp   loops and stores around all that.
@@ -205,6 +206,12 @@ private:
   Tile emitRead(ReadOp read, const Env &env);
   Tile emitGather(ReadOp read, const Env &env, mlir::Value view);
 
+  // TilePadding.cpp
+  /// The value of all elements of the rows of a slot that lie past the end of its space, if
+  /// that is known.
+  std::optional<double> getPadding(mlir::Value value, const Env &env, unsigned slot);
+  std::optional<double> getPaddingOfRead(ReadOp read, const Env &env, unsigned slot);
+
   // TileRows.cpp
   bool dependsOnState(mlir::Value value);
   bool dependsOnPosition(mlir::Value value);
@@ -218,7 +225,7 @@ private:
   void emitFor(ForOp op);
   void emitScan(AffineScanOp op);
   void emitScanByRows(AffineScanOp op, const ChunkScan &scan);
-  Tile getRows(mlir::Value value, const Env &env, double neutral);
+  Tile getRows(mlir::Value value, const Env &env, std::optional<double> neutral);
   Tile getPrefixStart(PrefixOp op);
   void emitPrefix(PrefixOp op);
 
@@ -274,6 +281,7 @@ private:
   /// on a state.
   llvm::DenseMap<Key, unsigned> scopeOf;
   llvm::DenseMap<Key, Axes> axesOf;
+  llvm::DenseMap<Key, std::optional<double>> paddingOf;
   llvm::DenseMap<mlir::Value, bool> costly, stateful;
   llvm::SmallVector<mlir::Value> given;
   unsigned numWorkspaces = 0;

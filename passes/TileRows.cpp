@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "passes/TilePhase.h"
+#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -183,14 +184,18 @@ void PhaseEmitter::emitScanByRows(AffineScanOp op, const ChunkScan &scan) {
 // Affine scans
 //===----------------------------------------------------------------------===//
 
-/// The rows of an operand of a scan; those past the end of the tokens are `neutral`.
-Tile PhaseEmitter::getRows(Value value, const Env &env, double neutral) {
+/// The rows of an operand of a scan. Those past the end of the tokens are `neutral`, or,
+/// without it, zero or another number that is finite.
+Tile PhaseEmitter::getRows(Value value, const Env &env, std::optional<double> neutral) {
   Axes axes = uniteAxes({kRow}, getAxesOf(value, env));
+  std::optional<double> padding = getPadding(value, env, rowSlot);
+  if (padding && (neutral ? *padding == *neutral : std::isfinite(*padding)))
+    return get(value, env);
   Value count = inScope(rowScope, [&]() -> Value {
     return arith::SubIOp::create(tb.builder, tb.loc, getAxisSize(phase.space),
                                  slots[rowSlot].offset);
   });
-  Value rest = tb.real(neutral);
+  Value rest = tb.real(neutral.value_or(0));
   return fuse(
       Term(value, env), axes, rowScope,
       [&](ElementBuilder &body) -> Value {
@@ -208,13 +213,13 @@ void PhaseEmitter::emitScan(AffineScanOp op) {
     scan.contracted.push_back(axis);
   scan.free = subtractAxes(getAxes(op.getInit()), scan.contracted);
   scan.state = carried[op.getFinal()];
-  auto addRows = [&](OperandRange values, SmallVectorImpl<Tile> &tiles) {
-    for (Value value : values)
-      tiles.push_back(getRows(value, env, 0));
-  };
-  addRows(op.getLefts(), scan.lefts);
-  addRows(op.getValues(), scan.values);
-  addRows(op.getReads(), scan.reads);
+  // Past the end a zero left meets the value, and a zero coefficient the read.
+  for (Value left : op.getLefts())
+    scan.lefts.push_back(getRows(left, env, 0));
+  for (Value value : op.getValues())
+    scan.values.push_back(getRows(value, env, std::nullopt));
+  for (Value read : op.getReads())
+    scan.reads.push_back(getRows(read, env, std::nullopt));
   for (Value query : op.getQueries())
     scan.queries.push_back(get(query, env));
   if (op.getDecay())
