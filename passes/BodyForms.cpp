@@ -1,4 +1,4 @@
-//===- BodyForms.cpp - Normal forms of the values of a body -----------------===//
+//===- BodyForms.cpp - Normal forms of the values of a block ----------------===//
 //
 // Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -28,33 +28,38 @@ static AxisSet getReducedAxes(ReduceOp reduce) {
   return AxisSet::of(reduce.getAxes().getAsValueRange<StringAttr>());
 }
 
+Value stripBroadcasts(Value value) {
+  while (auto broadcast = value.getDefiningOp<BroadcastOp>())
+    value = broadcast.getSource();
+  return value;
+}
+
 //===----------------------------------------------------------------------===//
-// Dependence on states
+// Dependence
 //===----------------------------------------------------------------------===//
 
-StateDependence::StateDependence(ForOp loop) : numStates(loop.getNumStates()) {
-  for (unsigned n = 0; n < numStates; ++n) {
-    llvm::SmallBitVector self(numStates);
-    self.set(n);
-    bits[loop.getState(n)] = self;
-    if (loop.getBlock())
-      bits[loop.getFrozen(n)] = self;
+Dependence::Dependence(Block &block, ArrayRef<std::pair<Value, unsigned>> roots, unsigned numBits)
+    : numBits(numBits) {
+  for (auto [value, bit] : roots) {
+    llvm::SmallBitVector self(numBits);
+    self.set(bit);
+    bits[value] = self;
   }
-  for (Operation &op : loop.getBody().front()) {
-    llvm::SmallBitVector all(numStates);
+  for (Operation &op : block) {
+    llvm::SmallBitVector all(numBits);
     op.walk([&](Operation *nested) {
       for (Value operand : nested->getOperands())
         all |= get(operand);
     });
     if (all.any())
       for (Value result : op.getResults())
-        bits[result] = all;
+        bits.try_emplace(result, all);
   }
 }
 
-llvm::SmallBitVector StateDependence::get(Value value) const {
+llvm::SmallBitVector Dependence::get(Value value) const {
   auto it = bits.find(value);
-  return it == bits.end() ? llvm::SmallBitVector(numStates) : it->second;
+  return it == bits.end() ? llvm::SmallBitVector(numBits) : it->second;
 }
 
 //===----------------------------------------------------------------------===//
@@ -73,7 +78,7 @@ Expr Coefficients::get(Value value) {
   if (it != known.end())
     return it->second;
   Operation *op = value.getDefiningOp();
-  Expr result = op ? compute(op, value) : nullptr;
+  Expr result = op && !opaque.contains(value) ? compute(op, value) : nullptr;
   if (!result || result->operands.size() > kMaxOperands)
     result = getAtom(value);
   known[value] = result;
@@ -97,6 +102,10 @@ Expr Coefficients::compute(Operation *op, Value value) {
       .Case([&](arith::DivFOp op) {
         return pool.mul(get(op.getLhs()), pool.inverse(get(op.getRhs())));
       })
+      .Case([&](arith::UIToFPOp op) -> Expr {
+        bool isPredicate = getElementTypeOrSelf(op.getIn()).isInteger(1);
+        return isPredicate ? getMask(op.getIn()) : nullptr;
+      })
       .Case([&](ReduceOp op) -> Expr {
         // A mask may hide infinities, so that a masked sum is no product.
         if (op.getKind() != ReduceKind::Sum || op.getMask())
@@ -110,12 +119,12 @@ Expr Coefficients::compute(Operation *op, Value value) {
 // Forms
 //===----------------------------------------------------------------------===//
 
-BodyForms::BodyForms(ForOp loop, Coefficients &coefficients, const StateDependence &dependence,
+BodyForms::BodyForms(Block &block, Coefficients &coefficients, const Dependence &dependence,
                      llvm::SmallBitVector focus, DenseMap<Value, algebra::Symbol> symbols)
     : coefficients(coefficients), dependence(dependence), focus(std::move(focus)),
       symbols(std::move(symbols)), algebra(coefficients.getPool()) {
-  // In program order, so that no recursion is as deep as the body is long.
-  for (Operation &op : loop.getBody().front().without_terminator())
+  // In program order, so that no recursion is as deep as the block is long.
+  for (Operation &op : block.without_terminator())
     for (Value result : op.getResults())
       get(result);
 }
@@ -194,19 +203,7 @@ std::optional<LinearForm> BodyForms::compute(Value value) {
         });
       })
       .Case([&](arith::SelectOp op) { return select(op); })
-      .Case([&](ReduceOp op) -> std::optional<LinearForm> {
-        if (op.getKind() != ReduceKind::Sum)
-          return give(op, "enters a reduction by " + stringifyReduceKind(op.getKind()));
-        if (op.getMask() && dependsOnFocus(op.getMask()))
-          return give(op, "decides which elements are summed");
-        std::optional<LinearForm> form = get(op.getSource());
-        if (form && op.getMask())
-          form = algebra.scale(*form, coefficients.getAtom(op.getMask()));
-        if (!form)
-          return form;
-        form = algebra.reduce(*form, getReducedAxes(op));
-        return form ? form : give(op, "enters a sum that is no contraction of it");
-      })
+      .Case([&](ReduceOp op) { return reduce(op); })
       .Default([&](Operation *op) { return give(op, "enters " + op->getName().stripDialect()); });
 }
 
@@ -218,9 +215,23 @@ std::optional<LinearForm> BodyForms::select(Operation *op) {
   if (!yes || !no)
     return std::nullopt;
   algebra::Pool &pool = coefficients.getPool();
-  Expr mask = coefficients.getAtom(op->getOperand(0));
+  Expr mask = coefficients.getMask(op->getOperand(0));
   Expr complement = pool.add(pool.one(), pool.negate(mask));
   return algebra.add(algebra.scale(*yes, mask), algebra.scale(*no, complement));
+}
+
+std::optional<LinearForm> BodyForms::reduce(ReduceOp op) {
+  if (op.getKind() != ReduceKind::Sum)
+    return give(op, "enters a reduction by " + stringifyReduceKind(op.getKind()));
+  if (op.getMask() && dependsOnFocus(op.getMask()))
+    return give(op, "decides which elements are summed");
+  std::optional<LinearForm> form = get(op.getSource());
+  if (!form)
+    return form;
+  if (op.getMask())
+    form = algebra.scale(*form, coefficients.getMask(op.getMask()));
+  form = algebra.reduce(*form, getReducedAxes(op));
+  return form ? form : give(op, "enters a sum that is no contraction of it");
 }
 
 //===----------------------------------------------------------------------===//
@@ -237,17 +248,12 @@ Value ExprEmitter::emit(Expr e) {
   return value;
 }
 
-Value ExprEmitter::emitPerToken(Expr e) {
-  Value value = emit(e);
-  return value ? ensureAxis(builder, loc, value, lifter.getAxis(), lifter.getSize()) : Value();
-}
-
 Value ExprEmitter::emitNew(Expr e) {
   switch (e->kind) {
   case ExprKind::Number:
     return createNumber(builder, loc, e->number);
   case ExprKind::Atom: {
-    Value value = lifter.lift(coefficients.getValue(e->atom));
+    Value value = materialize(coefficients.getValue(e->atom));
     if (!value || isa<FloatType>(getElementTypeOrSelf(value)))
       return value;
     RankedTensorType type = withElement(value.getType(), builder.getF64Type());

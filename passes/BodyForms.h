@@ -1,11 +1,11 @@
-//===- BodyForms.h - Normal forms of the values of a body -------*- C++ -*-===//
+//===- BodyForms.h - Normal forms of the values of a block ------*- C++ -*-===//
 //
 // Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// The bridge between the values of a recurrence's body and `dialect/algebra`.
+// The bridge between the values of a block and `dialect/algebra`.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,21 +14,27 @@
 
 #include "dialect/Mix.h"
 #include "dialect/algebra/LinearForm.h"
-#include "passes/Lift.h"
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallBitVector.h"
 
 namespace mix {
 
-/// Which states a value of the body depends on, through any path.
-class StateDependence {
+/// The value below its broadcasts.
+mlir::Value stripBroadcasts(mlir::Value value);
+
+/// Which of some roots a value of a block depends on, through any path.
+class Dependence {
 public:
-  explicit StateDependence(ForOp loop);
-  /// One bit per state of the loop; none for values from outside.
+  /// `roots` are values that stand for themselves, with the number of their bit.
+  Dependence(mlir::Block &block, llvm::ArrayRef<std::pair<mlir::Value, unsigned>> roots,
+             unsigned numBits);
+  /// None for values from outside of the block.
   llvm::SmallBitVector get(mlir::Value value) const;
 
 private:
   llvm::DenseMap<mlir::Value, llvm::SmallBitVector> bits;
-  unsigned numStates;
+  unsigned numBits;
 };
 
 /// Why a value is not affine in a state.
@@ -43,9 +49,16 @@ public:
   algebra::Pool &getPool() { return pool; }
   /// The expression of a value that is independent of the states in question.
   algebra::Expr get(mlir::Value value);
-  /// A predicate as 0 or 1, or an opaque real.
+  /// An opaque real.
   algebra::Expr getAtom(mlir::Value value);
+  /// A predicate as 0 or 1, over the axes that it depends on.
+  algebra::Expr getMask(mlir::Value predicate) { return getAtom(stripBroadcasts(predicate)); }
   mlir::Value getValue(unsigned atom) const { return atoms[atom]; }
+  /// From now on the values count as atoms, whatever makes them.
+  void addOpaque(llvm::ArrayRef<mlir::Value> values) {
+    opaque.insert(values.begin(), values.end());
+    known.clear();
+  }
 
 private:
   algebra::Expr compute(mlir::Operation *op, mlir::Value value);
@@ -53,14 +66,15 @@ private:
   llvm::SmallVector<mlir::Value> atoms;
   llvm::DenseMap<mlir::Value, unsigned> atomIds;
   llvm::DenseMap<mlir::Value, algebra::Expr> known;
+  llvm::DenseSet<mlir::Value> opaque;
 };
 
-/// Values as forms that are affine in the given states.
+/// Values of a block as forms that are affine in the given symbols.
 class BodyForms {
 public:
-  /// `symbols` says which values stand for states; `focus` holds the states of
-  /// the loop that count as such. Other states are coefficients.
-  BodyForms(ForOp loop, Coefficients &coefficients, const StateDependence &dependence,
+  /// `symbols` says which values stand for states; what depends on none of the
+  /// bits of `focus` is a coefficient.
+  BodyForms(mlir::Block &block, Coefficients &coefficients, const Dependence &dependence,
             llvm::SmallBitVector focus, llvm::DenseMap<mlir::Value, algebra::Symbol> symbols);
 
   bool dependsOnFocus(mlir::Value value) const { return dependence.get(value).anyCommon(focus); }
@@ -71,10 +85,11 @@ public:
 private:
   std::optional<algebra::LinearForm> compute(mlir::Value value);
   std::optional<algebra::LinearForm> select(mlir::Operation *op);
+  std::optional<algebra::LinearForm> reduce(ReduceOp op);
   std::optional<algebra::LinearForm> give(mlir::Operation *op, const llvm::Twine &text);
 
   Coefficients &coefficients;
-  const StateDependence &dependence;
+  const Dependence &dependence;
   llvm::SmallBitVector focus;
   llvm::DenseMap<mlir::Value, algebra::Symbol> symbols;
   algebra::FormAlgebra algebra;
@@ -82,18 +97,18 @@ private:
   llvm::DenseMap<mlir::Value, Obstacle> obstacles;
 };
 
-/// Makes the ops of coefficients, for all positions of a walk.
+/// Makes the ops of coefficients.
 class ExprEmitter {
 public:
+  /// `materialize` gives the value that stands for an atom's, or null after an error.
   ExprEmitter(mlir::OpBuilder &builder, mlir::Location loc, const Coefficients &coefficients,
-              Lifter &lifter)
-      : builder(builder), loc(loc), coefficients(coefficients), lifter(lifter) {}
+              std::function<mlir::Value(mlir::Value)> materialize)
+      : builder(builder), loc(loc), coefficients(coefficients),
+        materialize(std::move(materialize)) {}
 
-  /// The value of the expression: its axes, and the walk's where it depends on
-  /// the position. Null after an error.
+  /// The value of the expression, over its axes and those that its atoms' values
+  /// have beyond. Null after an error.
   mlir::Value emit(algebra::Expr e);
-  /// `emit`, with the axis of the walk.
-  mlir::Value emitPerToken(algebra::Expr e);
 
 private:
   mlir::Value emitProduct(llvm::ArrayRef<algebra::Expr> factors);
@@ -103,7 +118,7 @@ private:
   mlir::OpBuilder &builder;
   mlir::Location loc;
   const Coefficients &coefficients;
-  Lifter &lifter;
+  std::function<mlir::Value(mlir::Value)> materialize;
   llvm::DenseMap<algebra::Expr, mlir::Value> known;
 };
 

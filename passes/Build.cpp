@@ -66,6 +66,19 @@ std::optional<double> getSplat(Value value) {
   return elements.getSplatValue<APFloat>().convertToDouble();
 }
 
+Value createTrue(OpBuilder &builder, Location loc) {
+  auto type = RankedTensorType::get({}, builder.getI1Type());
+  return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, true));
+}
+
+bool isTrue(Value predicate) {
+  while (auto broadcast = predicate.getDefiningOp<BroadcastOp>())
+    predicate = broadcast.getSource();
+  DenseElementsAttr elements;
+  return matchPattern(predicate, m_Constant(&elements)) && elements.isSplat() &&
+         elements.getElementType().isInteger(1) && elements.getSplatValue<bool>();
+}
+
 std::string describeLocation(Location loc) {
   std::string text = "unknown location";
   loc->walk([&](Location part) {

@@ -52,6 +52,12 @@ mlir::Value createIota(mlir::OpBuilder &builder, mlir::Location loc, llvm::Strin
 /// The constant that fills a tensor, if the value is one.
 std::optional<double> getSplat(mlir::Value value);
 
+/// A predicate that holds everywhere.
+mlir::Value createTrue(mlir::OpBuilder &builder, mlir::Location loc);
+
+/// Whether the value is the constant that holds everywhere.
+bool isTrue(mlir::Value predicate);
+
 /// `file:line:col` of a location, or "unknown location".
 std::string describeLocation(mlir::Location loc);
 

@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
 #include "passes/Build.h"
+#include "passes/Lift.h"
 #include "passes/Passes.h"
 #include "passes/Strata.h"
 #include "llvm/ADT/SetVector.h"
@@ -97,13 +98,13 @@ LogicalResult Normalizer::emitScan(Stratum &stratum) {
   unsigned state = stratum.states.front();
   Value next = strata.getNext(state);
   Location loc = next.getLoc();
-  ExprEmitter emitter(builder, loc, coefficients, lifter);
+  ExprEmitter emitter(builder, loc, coefficients, [&](Value v) { return lifter.lift(v); });
   const algebra::AffineScan &scan = stratum.scan;
   bool isGood = true;
   auto emit = [&](Expr e) {
-    Value value = emitter.emitPerToken(e);
+    Value value = emitter.emit(e);
     isGood &= bool(value);
-    return value;
+    return value ? ensureAxis(builder, loc, value, lifter.getAxis(), lifter.getSize()) : value;
   };
 
   SmallVector<Value> lefts, values, reads, coefs, queryValues;
@@ -204,7 +205,7 @@ SmallVector<Operation *> Normalizer::collectBody(ArrayRef<Value> roots, int leve
   SmallVector<Operation *> ops;
   auto isImport = [&](Value value) {
     int itsLevel = strata.getLevel(value);
-    return itsLevel >= 0 && itsLevel < level && !value.getDefiningOp<BroadcastOp>();
+    return itsLevel >= 0 && itsLevel < level && !strata.isExpansion(value);
   };
   auto isNeeded = [&](Value value) { return needed.contains(value); };
   for (Operation &op : llvm::reverse(loop.getBody().front().without_terminator())) {

@@ -95,6 +95,42 @@ def NormalizeRecurrences : Pass<"mix-normalize-recurrences", "::mlir::func::Func
     Statistic<"numSequential", "num-sequential", "Strata that stayed sequential">];
 }
 
+def StreamSoftmax : Pass<"mix-stream-softmax", "::mlir::func::FuncOp"> {
+  let summary = "Turn softmax over tokens into sums under a running maximum";
+  let description = [{
+    A `mix.softmax` whose sets include an index axis becomes a
+    `mix.streamed_reduction`: each sum that is linear in its weights is one value
+    of the stream, divided by the sum of the weights after the reduction (whatever
+    does not depend on the summed token is moved out of the sum by the algebra).
+    Several sums and several sources share one stream; a source without axes is an
+    extra term of the denominator. Weights that are used otherwise are recomputed
+    element by element from the maximum and the denominator.
+
+    The same written by hand is recognised by algebra: a sum of `exp(s + d) x` over
+    the set of `m = max(s)`, where `d` does not depend on the summed token and is
+    made from `m` (`-m`, `-max(m, sink)`, ...), is `exp(M + d)` times a sum of the
+    stream with the maximum `M`. A softmax over feature axes only becomes its
+    definition: maximum, exponential, sum, quotient.
+
+    *Requires*: maps lifted (`mix-lift-maps`), recurrences in normal form.
+    *Ensures*: no `mix.softmax` is left.
+
+    ```mlir
+    // before
+    %p = mix.softmax(%s) where(%causal) over [["j:T"]] : ...
+    %pv = arith.mulf %pb, %vb : ...
+    %o = mix.reduce sum %pv over ["j:T"] : ...
+    // after
+    %max, %sums:2 = mix.streamed_reduction logits(%s) where(%causal) over [["j:T"]]
+      values(%one, %v) of [0, 0] : ...
+    %o = arith.divf %sums#1, %lb : ...
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+  let statistics = [Statistic<"numStreamed", "num-streamed", "Stabilised sums that are streamed">];
+}
+
 //===----------------------------------------------------------------------===//
 // L2 -> L3
 //===----------------------------------------------------------------------===//

@@ -22,6 +22,8 @@ void mix::buildNormalizePipeline(OpPassManager &manager) {
   simplify();
   function.addPass(createNormalizeRecurrences());
   simplify();
+  function.addPass(createStreamSoftmax());
+  simplify();
 }
 
 void mix::buildTilePipeline(OpPassManager &manager, const TileMixersOptions &options) {

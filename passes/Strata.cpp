@@ -18,9 +18,20 @@ using mix::algebra::Symbol;
 
 namespace mix {
 
+/// One bit per state; its snapshot counts as the state.
+static Dependence getStateDependence(ForOp loop) {
+  SmallVector<std::pair<Value, unsigned>> roots;
+  for (unsigned n = 0; n < loop.getNumStates(); ++n) {
+    roots.emplace_back(loop.getState(n), n);
+    if (loop.getBlock())
+      roots.emplace_back(loop.getFrozen(n), n);
+  }
+  return Dependence(loop.getBody().front(), roots, loop.getNumStates());
+}
+
 Stratification::Stratification(ForOp loop, Coefficients &coefficients)
     : loop(loop), yield(loop.getBody().front().getTerminator()), coefficients(coefficients),
-      dependence(loop) {
+      dependence(getStateDependence(loop)) {
   if (loop.getBlock()) {
     // The snapshots tie all states of the loop together.
     Stratum all;
@@ -34,8 +45,10 @@ Stratification::Stratification(ForOp loop, Coefficients &coefficients)
     return;
   }
   order();
-  for (unsigned level = 0; level < strata.size(); ++level)
+  for (unsigned level = 0; level < strata.size(); ++level) {
     classify(level);
+    coefficients.addOpaque(getExports(level));
+  }
   joinLoops();
 }
 
@@ -46,8 +59,7 @@ Stratification::Stratification(ForOp loop, Coefficients &coefficients)
 /// Pairs of states (a, b) where a contraction of `a` meets the elements of `b` in
 /// one op. If `a` comes first, its contraction is a coefficient of `b`; the other
 /// way round, `b` itself would have to be stored for every token.
-static SmallVector<llvm::SmallBitVector> getPreferences(ForOp loop,
-                                                        const StateDependence &dependence) {
+static SmallVector<llvm::SmallBitVector> getPreferences(ForOp loop, const Dependence &dependence) {
   unsigned numStates = loop.getNumStates();
   SmallVector<llvm::SmallBitVector> before(numStates, llvm::SmallBitVector(numStates));
   DenseMap<Value, llvm::SmallBitVector> whole;
@@ -125,22 +137,37 @@ int Stratification::getLevel(Value value) const {
   return level;
 }
 
+bool Stratification::isExpansion(Value value) const {
+  Operation *op = value.getDefiningOp();
+  if (!op || (!isa<BroadcastOp>(op) && !OpTrait::hasElementwiseMappableTraits(op)))
+    return false;
+  int level = getLevel(value);
+  return llvm::all_of(op->getOperands(), [&](Value operand) {
+    return getLevel(operand) < level ||
+           getAxes(stripBroadcasts(operand)).size() < getAxes(value).size();
+  });
+}
+
+bool Stratification::isUsedAbove(Value value, int level) {
+  Block &body = loop.getBody().front();
+  return llvm::any_of(value.getUses(), [&](OpOperand &use) {
+    Operation *user = body.findAncestorOpInBlock(*use.getOwner());
+    if (user == yield) {
+      unsigned n = use.getOperandNumber();
+      return n >= levelOfState.size() || levelOfState[n] > level;
+    }
+    return llvm::any_of(user->getResults(), [&](Value result) {
+      return getLevel(result) > level || (isExpansion(result) && isUsedAbove(result, level));
+    });
+  });
+}
+
 SmallVector<Value> Stratification::getExports(int level) {
+  auto isExport = [&](Value value) {
+    return getLevel(value) == level && !isExpansion(value) && isUsedAbove(value, level);
+  };
   SmallVector<Value> exports;
   Block &body = loop.getBody().front();
-  auto isExport = [&](Value value) {
-    if (getLevel(value) != level)
-      return false;
-    return llvm::any_of(value.getUses(), [&](OpOperand &use) {
-      Operation *user = body.findAncestorOpInBlock(*use.getOwner());
-      if (user == yield) {
-        unsigned n = use.getOperandNumber();
-        return n >= levelOfState.size() || levelOfState[n] > level;
-      }
-      return llvm::any_of(user->getResults(),
-                          [&](Value result) { return getLevel(result) > level; });
-    });
-  };
   llvm::copy_if(body.getArguments(), std::back_inserter(exports), isExport);
   for (Operation &op : body.without_terminator())
     llvm::copy_if(op.getResults(), std::back_inserter(exports), isExport);
@@ -218,8 +245,9 @@ void Stratification::classify(unsigned level) {
     stratum.reason = (reason + " at " + describeLocation(loc)).str();
   };
   unsigned state = stratum.states.front();
+  Block &body = loop.getBody().front();
 
-  BodyForms updates(loop, coefficients, dependence, focus, getSymbols(stratum.states, false));
+  BodyForms updates(body, coefficients, dependence, focus, getSymbols(stratum.states, false));
   bool isElementwise = true;
   for (unsigned n : stratum.states) {
     std::optional<LinearForm> form = updates.get(getNext(n));
@@ -241,7 +269,7 @@ void Stratification::classify(unsigned level) {
                   getNext(state).getLoc());
 
   DenseMap<Value, Symbol> symbols = getSymbols(stratum.states, true);
-  BodyForms readings(loop, coefficients, dependence, focus, symbols);
+  BodyForms readings(body, coefficients, dependence, focus, symbols);
   for (Value value : getExports(level))
     collectReadings(readings, value, level, stratum);
   std::vector<LinearTerm> queries;

@@ -38,13 +38,18 @@ public:
   llvm::MutableArrayRef<Stratum> getStrata() { return strata; }
   /// The last stratum that the value depends on, or -1.
   int getLevel(mlir::Value value) const;
-  /// The values of the level that later levels or the outputs use, in program order.
+  /// Whether the value has more axes than all that it is made of on its own level, so
+  /// that whoever needs it on another level had better make it there.
+  bool isExpansion(mlir::Value value) const;
+  /// The values of the level that later levels or the outputs use, in program order,
+  /// expansions aside.
   llvm::SmallVector<mlir::Value> getExports(int level);
   /// The next value of a state.
   mlir::Value getNext(unsigned state) const { return yield->getOperand(state); }
 
 private:
   void order();
+  bool isUsedAbove(mlir::Value value, int level);
   void classify(unsigned level);
   bool isMaxPlus(const Stratum &stratum);
   void joinLoops();
@@ -55,7 +60,7 @@ private:
   ForOp loop;
   mlir::Operation *yield;
   Coefficients &coefficients;
-  StateDependence dependence;
+  Dependence dependence;
   llvm::SmallVector<Stratum> strata;
   llvm::SmallVector<int> levelOfState;
 };

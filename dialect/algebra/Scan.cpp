@@ -171,9 +171,10 @@ static bool buildUpdates(Pool &pool, const LinearForm &update, const AxisSet &y,
     if (term.reduced == x)
       plans = planQueries(pool, term, x);
     if (!plans) {
-      obstruction.reason = "the update reads the state over " + quote(x) + " and over " +
-                           quote(term.reduced) + " with a coefficient over " +
-                           quote(term.inner->axes);
+      obstruction.reason =
+          term.reduced == x
+              ? "a read over " + quote(x) + " has a key over " + quote(term.inner->axes)
+              : "the update reads the state over " + quote(x) + " and over " + quote(term.reduced);
       return false;
     }
     for (const QueryPlan &plan : *plans) {
@@ -224,7 +225,9 @@ Classification mix::algebra::classify(Pool &pool, const Symbol &state, const Lin
     if (query.reduced.empty())
       return give("the whole state is used at every token");
     if (!planQueries(pool, query, x))
-      return give("the state is read over " + quote(x) + " and over " + quote(query.reduced));
+      return give(query.reduced == x
+                      ? "a read over " + quote(x) + " has a key over " + quote(query.inner->axes)
+                      : "the state is read over " + quote(x) + " and over " + quote(query.reduced));
   }
 
   scan.decay = pool.zero();
