@@ -161,14 +161,15 @@ IndexRange MaskAnalysis::getRange(const Linear &linear) {
   IndexRange result{constant(linear.constant), constant(linear.constant)};
   for (auto [atom, coefficient] : linear.terms) {
     IndexRange range = getAtomRange(atom);
-    if (coefficient < 0)
-      std::swap(range.first, range.last);
-    if (range.first)
-      range.first = scale(range.first, coefficient);
-    if (range.last)
-      range.last = scale(range.last, coefficient);
-    result.first = scalar<arith::AddIOp>(result.first, range.first);
-    result.last = scalar<arith::AddIOp>(result.last, range.last);
+    Value first = scale(range.first, std::abs(coefficient));
+    Value last = scale(range.last, std::abs(coefficient));
+    if (coefficient > 0) {
+      result.first = scalar<arith::AddIOp>(result.first, first);
+      result.last = scalar<arith::AddIOp>(result.last, last);
+    } else {
+      result.first = scalar<arith::SubIOp>(result.first, last);
+      result.last = scalar<arith::SubIOp>(result.last, first);
+    }
   }
   return result;
 }
@@ -180,11 +181,7 @@ IndexRange MaskAnalysis::getAtomRange(Value atom) {
   }
   if (auto division = matchDivision<arith::FloorDivSIOp>(atom)) {
     IndexRange range = getRange(getLinear(division->first));
-    if (range.first)
-      range.first = floorDivide(range.first, division->second);
-    if (range.last)
-      range.last = floorDivide(range.last, division->second);
-    return range;
+    return {floorDivide(range.first, division->second), floorDivide(range.last, division->second)};
   }
   // The sign of a remainder is that of the dividend.
   if (auto remainder = matchDivision<arith::RemSIOp>(atom))
@@ -236,18 +233,22 @@ IndexRange MaskAnalysis::solveAtMost(const Linear &linear, Value limit, StringRe
   for (auto [atom, coefficient] : linear.terms) {
     if (!dependsOn(atom, variable))
       continue;
-    // coefficient * atom <= limit - (the least that the others may be)
+    // coefficient * atom <= limit - others
     Linear others = linear;
     others.terms.erase(atom);
-    Value rest = scalar<arith::SubIOp>(limit, getRange(others).first);
-    if (!rest)
-      continue;
-    Value quotient = floorDivide(rest, std::abs(coefficient));
-    result =
-        intersect(result, coefficient > 0
-                              ? solveAtomAtMost(atom, quotient, variable)
-                              : solveAtomAtLeast(atom, scalar<arith::SubIOp>(constant(0), quotient),
-                                                 variable));
+    if (coefficient > 0) {
+      std::optional<Linear> negated = combine({}, -1, others);
+      Value most = negated ? getRange(*negated).last : Value();
+      most = floorDivide(scalar<arith::AddIOp>(most, limit), coefficient);
+      if (most)
+        result = intersect(result, solveAtomAtMost(atom, most, variable));
+    } else {
+      Value least = scalar<arith::SubIOp>(getRange(others).first, limit);
+      if (coefficient < -1)
+        least = scalar<arith::CeilDivSIOp>(least, constant(-coefficient));
+      if (least)
+        result = intersect(result, solveAtomAtLeast(atom, least, variable));
+    }
   }
   return result;
 }

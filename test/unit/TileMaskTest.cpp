@@ -27,7 +27,7 @@ using namespace mix;
 
 namespace {
 
-constexpr int64_t kTokens = 40;
+constexpr int64_t kTokens = 30;
 
 /// A value of level L2 and the same as a function of the positions.
 struct Expr {
@@ -310,7 +310,7 @@ TEST_F(TileMaskTest, SinkAndWindowHasEmptyBlocks) {
   Expr window = both(le(key(), row()), lt(sub(row(), key()), constant(8)));
   Expr mask = either(window, both(lt(key(), constant(2)), le(key(), row())));
   checkBlocks(mask, false);
-  check(mask, 32, 39, 8, 15, true);
+  check(mask, 22, 29, 8, 13, true);
 }
 
 TEST_F(TileMaskTest, DataIsUnknownButTheRestCounts) {
