@@ -175,6 +175,11 @@ private:
   void define(mlir::Value value, const Env &env, unsigned scope, const Tile &tile);
   Tile emitFeatureReduce(ReduceOp reduce, const Env &env, unsigned scope);
   llvm::SmallVector<Term> getFactors(mlir::Value value, const Env &env);
+  struct ScaledSum {
+    llvm::SmallVector<Term> factors;
+    llvm::SmallVector<llvm::StringRef> reduced;
+  };
+  std::optional<ScaledSum> getScaledSum(mlir::Value value, const Env &env);
   /// `acc` plus the sum over `reduced` of the product of the factors.
   Tile emitProductSum(llvm::ArrayRef<Term> factors, AxisList axes, AxisList reduced, unsigned scope,
                       const Tile *acc = nullptr);

@@ -188,6 +188,8 @@ Tile PhaseEmitter::emitValue(Value value, const Env &env, unsigned scope) {
     return load(getArgument(argument.getArgNumber()), cast<RankedTensorType>(value.getType()),
                 SmallVector<unsigned>(getAxes(value).size(), 0), {});
   }
+  if (std::optional<ScaledSum> sum = getScaledSum(value, env))
+    return emitProductSum(sum->factors, getAxesOf(value, env), sum->reduced, scope);
   if (!op || isInlinable(op))
     return fuse(
         Term(value, env), getAxesOf(value, env), scope,
@@ -264,6 +266,8 @@ bool PhaseEmitter::isInlined(Fusion &fusion, Value value, const Env &env) {
     return false;
   if (isa<BroadcastOp>(op))
     return true;
+  if (getScaledSum(value, env))
+    return false;
   if (env.position && slots[env.position].label.empty() && isHoisted(value))
     return false;
   Axes axes = getAxesOf(value, env);
@@ -427,6 +431,40 @@ SmallVector<Term> PhaseEmitter::getFactors(Value value, const Env &env) {
   SmallVector<Term> factors = getFactors(op->getOperand(0), env);
   llvm::append_range(factors, getFactors(op->getOperand(1), env));
   return factors;
+}
+
+/// A product of a sum over features with factors that do not change in the value's loop
+/// is a sum of products, whose factors go into an operand that does not change either:
+/// `scale * sum(q_i k_j)` is `sum((scale q_i) k_j)`.
+std::optional<PhaseEmitter::ScaledSum> PhaseEmitter::getScaledSum(Value value, const Env &env) {
+  if (!value.getDefiningOp<arith::MulFOp>())
+    return std::nullopt;
+  unsigned scope = getScope(value, env);
+  ReduceOp sum;
+  SmallVector<Term> scales;
+  for (const Term &factor : getFactors(value, env)) {
+    auto reduce = factor.value.getDefiningOp<ReduceOp>();
+    if (getScope(factor) < scope)
+      scales.push_back(factor);
+    else if (!sum && reduce && !isAnchor(reduce) && reduce.getKind() == ReduceKind::Sum &&
+             !reduce.getMask() && reduce->hasOneUse())
+      sum = reduce;
+    else
+      return std::nullopt;
+  }
+  if (!sum || scopes[scope].tiles.count(getKey(sum.getResult(), env)))
+    return std::nullopt;
+  ScaledSum result{getFactors(sum.getSource(), env),
+                   llvm::to_vector(sum.getAxes().getAsValueRange<StringAttr>())};
+  for (const Term &scale : scales) {
+    bool hasHome = llvm::any_of(result.factors, [&](const Term &factor) {
+      return getScope(factor) < scope && subtractAxes(getAxesOf(scale), getAxesOf(factor)).empty();
+    });
+    if (!hasHome)
+      return std::nullopt;
+  }
+  llvm::append_range(result.factors, scales);
+  return result;
 }
 
 namespace {

@@ -23,12 +23,14 @@
 
 // Causal attention. Later blocks of queries see more keys; the queries are loaded before
 // the loop. Scores and sums are products of matrices; the mask is applied in a branch, to
-// blocks on the diagonal. Nothing but a block is ever as wide as the keys.
+// blocks on the diagonal. The scale goes into the queries, outside of the loop.
 // TILE-LABEL: func.func @causal_0
 // TILE-SAME:    tile.last_first
 // TILE-SAME:    tile.rows = 8 : i64, tile.space = "T"
 // TILE:         scf.forall
-// TILE:           %[[Q:.*]] = tile.load %arg0
+// TILE:           tile.load %arg0
+// TILE:           %[[Q:.*]] = linalg.generic
+// TILE:             arith.mulf
 // TILE:           scf.for {{.*}} -> (tensor<8xf64>, tensor<8xf64>, tensor<8x3xf64>)
 // TILE:             linalg.contract {{.*}} ins(%[[Q]], {{.*}} outs({{.*}}) -> tensor<8x4xf64>
 // TILE:             scf.if
@@ -50,7 +52,10 @@ func.func @causal(%q: !k {mix.name = "q"}, %k: !k {mix.name = "k"}, %v: !v {mix.
   %qb = mix.broadcast %qi : !ik to !pk
   %kb = mix.broadcast %kj : !jk to !pk
   %qk = arith.mulf %qb, %kb : !pk
-  %s = mix.reduce sum %qk over ["K"] : !pk -> !p
+  %qks = mix.reduce sum %qk over ["K"] : !pk -> !p
+  %scale = arith.constant dense<0.3> : tensor<f64>
+  %scales = mix.broadcast %scale : tensor<f64> to !p
+  %s = arith.mulf %scales, %qks : !p
   %ib = mix.broadcast %i : !i to !pi
   %jb = mix.broadcast %j : !j to !pi
   %past = arith.cmpi sle, %jb, %ib : !pi
