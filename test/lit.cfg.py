@@ -12,6 +12,8 @@ config.test_exec_root = os.path.join(config.mixwright_build_dir, "test")
 
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(config.mixwright_build_dir, "bin"), config.llvm_tools_dir, os.environ["PATH"]])
+# Kernels that tests compile stay out of the user's cache.
+config.environment["MIXWRIGHT_CACHE_DIR"] = os.path.join(config.test_exec_root, "cache")
 config.environment["FILECHECK_OPTS"] = "--enable-var-scope --dump-input=fail"
 config.substitutions.append(("%source_dir", config.mixwright_source_dir))
 config.substitutions.append(("%build_dir", config.mixwright_build_dir))

@@ -1,0 +1,45 @@
+//===- Choose.cpp - Which form of a mixer to run ----------------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/driver/Choose.h"
+
+using namespace mix::driver;
+using llvm::Expected;
+using llvm::StringRef;
+
+Expected<FormChoice> mix::driver::parseForm(StringRef text) {
+  if (text == "auto")
+    return FormChoice();
+  for (Form form : {Form::Chunked, Form::Recurrent, Form::Reference})
+    if (text == getFormName(form))
+      return FormChoice(form);
+  return llvm::createStringError("--form: expected auto, chunked, recurrent or reference, got '" +
+                                 text + "'");
+}
+
+Expected<ChosenKernel> mix::driver::chooseKernel(Spec &spec, const SizeMap &sizes,
+                                                 FormChoice wanted, ElementType type) {
+  ChosenKernel chosen;
+  for (Form form : {Form::Chunked, Form::Recurrent}) {
+    if (wanted.value_or(form) != form)
+      continue;
+    Expected<CompiledKernel> kernel = compile(spec, sizes, {form, type, "native"});
+    if (kernel) {
+      chosen.form = form;
+      llvm::append_range(chosen.notes, kernel->getNotes());
+      chosen.kernel = std::move(*kernel);
+      return chosen;
+    }
+    std::string message =
+        "no " + getFormName(form).str() + " form: " + toString(kernel.takeError());
+    if (wanted)
+      return llvm::createStringError(message);
+    chosen.notes.push_back(message);
+  }
+  chosen.form = Form::Reference;
+  return chosen;
+}

@@ -1,0 +1,37 @@
+//===- Choose.h - Which form of a mixer to run ------------------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_TOOLS_DRIVER_CHOOSE_H
+#define MIXWRIGHT_TOOLS_DRIVER_CHOOSE_H
+
+#include "tools/driver/Compile.h"
+#include <optional>
+
+namespace mix::driver {
+
+/// What a user asks for: one form, or none: the fastest that can be derived.
+using FormChoice = std::optional<Form>;
+
+/// "auto", "chunked", "recurrent", "reference". Error: none of these.
+llvm::Expected<FormChoice> parseForm(llvm::StringRef text);
+
+struct ChosenKernel {
+  Form form = Form::Reference;
+  std::optional<CompiledKernel> kernel; ///< none: the reference
+  /// Whatever a user should hear: why a slower form was chosen, what runs token by
+  /// token. Empty if the form is chunked and nothing is sequential.
+  std::vector<std::string> notes;
+};
+
+/// Compiles the form that was asked for; without a wish chunked, else recurrent, else
+/// none. Error: there is no kernel of the form that was asked for.
+llvm::Expected<ChosenKernel> chooseKernel(Spec &spec, const SizeMap &sizes, FormChoice wanted,
+                                          ElementType type);
+
+} // namespace mix::driver
+
+#endif // MIXWRIGHT_TOOLS_DRIVER_CHOOSE_H

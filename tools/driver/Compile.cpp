@@ -1,0 +1,177 @@
+//===- Compile.cpp - From a spec to a kernel --------------------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/driver/Compile.h"
+#include "codegen/Chips.h"
+#include "codegen/cpu/Target.h"
+#include "dialect/Mix.h"
+#include "mlir/Pass/PassManager.h"
+#include "passes/Pipelines.h"
+#include "tools/driver/Cache.h"
+
+using namespace mlir;
+using namespace mix;
+using namespace mix::driver;
+using llvm::Expected;
+using llvm::StringRef;
+
+char NotDerivedError::ID = 0;
+
+StringRef mix::driver::getFormName(Form form) {
+  static constexpr StringRef names[] = {"chunked", "recurrent", "reference"};
+  return names[static_cast<int>(form)];
+}
+
+/// "file.mix:3:5: ", or nothing if the place is unknown.
+static std::string formatLocation(Location location) {
+  if (auto place = location->findInstanceOf<FileLineColLoc>())
+    return (place.getFilename().getValue() + ":" + Twine(place.getLine()) + ":" +
+            Twine(place.getColumn()) + ": ")
+        .str();
+  return "";
+}
+
+namespace {
+
+/// Keeps what passes report on a module, errors apart from the rest.
+class DiagnosticCollector {
+public:
+  explicit DiagnosticCollector(MLIRContext &context)
+      : handler(&context, [this](Diagnostic &diagnostic) {
+          std::string text = formatLocation(diagnostic.getLocation()) + diagnostic.str();
+          (diagnostic.getSeverity() == DiagnosticSeverity::Error ? errors : remarks)
+              .push_back(std::move(text));
+          return success();
+        }) {}
+
+  std::string getErrors() const { return llvm::join(errors, "; "); }
+  std::string getFirst() const {
+    return !errors.empty() ? errors.front() : remarks.empty() ? "" : remarks.front();
+  }
+
+private:
+  std::vector<std::string> errors, remarks;
+  ScopedDiagnosticHandler handler;
+};
+
+} // namespace
+
+/// What a user should know of a normal form: recurrences that no faster form was
+/// found for.
+static std::vector<std::string> collectNotes(func::FuncOp mixer) {
+  std::vector<std::string> notes;
+  mixer.walk([&](ForOp loop) {
+    if (loop.getClass_() != ScanClass::Sequential)
+      return;
+    std::string names = llvm::join(loop.getStates().getAsValueRange<StringAttr>(), "', '");
+    notes.push_back(formatLocation(loop.getLoc()) + "state '" + names +
+                    "' runs token by token: " + loop.getReason().value_or("").str());
+  });
+  return notes;
+}
+
+static Expected<LoweredProgram> normalize(Program program) {
+  MLIRContext &context = *program.module->getContext();
+  DiagnosticCollector diagnostics(context);
+  PassManager manager(&context);
+  buildNormalizePipeline(manager);
+  if (failed(manager.run(*program.module)))
+    return llvm::make_error<NotDerivedError>(diagnostics.getErrors());
+  std::vector<std::string> notes = collectNotes(program.getMixer());
+  return LoweredProgram{std::move(program), std::move(notes)};
+}
+
+static Expected<LoweredProgram> tile(Program program, const KernelOptions &options) {
+  Expected<LoweredProgram> lowered = normalize(std::move(program));
+  if (!lowered)
+    return lowered.takeError();
+  ModuleOp module = *lowered->program.module;
+  DiagnosticCollector diagnostics(*module.getContext());
+  PassManager manager(module.getContext());
+  TileMixersOptions tileOptions;
+  tileOptions.form = getFormName(options.form).str();
+  tileOptions.element = options.type == ElementType::F32 ? "f32" : "f64";
+  buildTilePipeline(manager, tileOptions);
+  if (failed(manager.run(module)))
+    return llvm::make_error<NotDerivedError>(diagnostics.getErrors());
+  for (auto function : module.getOps<func::FuncOp>())
+    if (auto reason = function->getAttrOfType<StringAttr>("tile.not_tiled"))
+      return llvm::make_error<NotDerivedError>(
+          diagnostics.getFirst().empty() ? reason.str() : diagnostics.getFirst());
+  return lowered;
+}
+
+Expected<LoweredProgram> mix::driver::normalize(Spec &spec, const SizeMap &sizes) {
+  Expected<Program> program = spec.build(sizes);
+  if (!program)
+    return program.takeError();
+  return ::normalize(std::move(*program));
+}
+
+Expected<LoweredProgram> mix::driver::tile(Spec &spec, const SizeMap &sizes,
+                                           const KernelOptions &options) {
+  Expected<Program> program = spec.build(sizes);
+  if (!program)
+    return program.takeError();
+  return ::tile(std::move(*program), options);
+}
+
+/// All that determines a kernel and its notes, apart from the compiler itself: level
+/// L1 has the imports, settings and sizes in it, and the places that notes name.
+static std::string makeKey(ModuleOp module, const KernelOptions &options, const Chip &chip) {
+  std::string key;
+  llvm::raw_string_ostream os(key);
+  os << "cpu " << chip.triple << ' ' << chip.cpu << ' ' << chip.features << ' '
+     << getFormName(options.form) << ' ' << getTypeName(options.type) << '\n';
+  module.print(os, OpPrintingFlags().enableDebugInfo());
+  return key;
+}
+
+static Expected<CacheEntry> compileEntry(Program program, const KernelOptions &options) {
+  Expected<LoweredProgram> lowered = ::tile(std::move(program), options);
+  if (!lowered)
+    return lowered.takeError();
+  ModuleOp module = *lowered->program.module;
+  DiagnosticCollector diagnostics(*module.getContext());
+  auto object = cpu::compileToObject(module, cpu::TargetOptions{options.chip});
+  if (!object) {
+    std::string failed = toString(object.takeError()), details = diagnostics.getErrors();
+    return llvm::createStringError(details.empty() ? failed : details);
+  }
+  return CacheEntry{std::move(lowered->notes), std::move(*object)};
+}
+
+Expected<CompiledKernel> mix::driver::compile(Spec &spec, const SizeMap &sizes,
+                                              const KernelOptions &options) {
+  Expected<Program> program = spec.build(sizes);
+  if (!program)
+    return program.takeError();
+  Expected<Chip> chip = findChip(options.chip);
+  if (!chip)
+    return chip.takeError();
+  Cache cache(Cache::findDirectory());
+  std::string key = makeKey(*program->module, options, *chip);
+  std::optional<CacheEntry> entry = cache.load(key);
+  if (!entry) {
+    Expected<CacheEntry> compiled = compileEntry(std::move(*program), options);
+    if (!compiled)
+      return compiled.takeError();
+    cache.store(key, *compiled);
+    entry = std::move(*compiled);
+  }
+  CompiledKernel result;
+  auto object = cpu::load(entry->object);
+  if (!object)
+    return object.takeError();
+  result.object = std::move(*object);
+  for (const mixwright_kernel *kernel : result.object->getKernels())
+    result.kernel = kernel;
+  if (!result.kernel)
+    return llvm::createStringError("the compiled object holds no kernel");
+  result.notes = std::move(entry->notes);
+  return result;
+}

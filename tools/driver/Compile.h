@@ -1,0 +1,74 @@
+//===- Compile.h - From a spec to a kernel ----------------------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_TOOLS_DRIVER_COMPILE_H
+#define MIXWRIGHT_TOOLS_DRIVER_COMPILE_H
+
+#include "codegen/cpu/Jit.h"
+#include "tools/driver/Spec.h"
+
+namespace mix::driver {
+
+/// The ways in which a mixer can run. The reference is the evaluator.
+enum class Form { Chunked, Recurrent, Reference };
+
+/// "chunked", "recurrent", "reference".
+llvm::StringRef getFormName(Form form);
+
+struct KernelOptions {
+  Form form = Form::Chunked; ///< not Reference
+  ElementType type = ElementType::F32;
+  std::string chip = "native";
+};
+
+/// A mixer that has no program of the form that was asked for, and why.
+class NotDerivedError : public llvm::ErrorInfo<NotDerivedError> {
+public:
+  static char ID;
+  explicit NotDerivedError(std::string reason) : reason(std::move(reason)) {}
+  void log(llvm::raw_ostream &os) const override { os << reason; }
+  std::error_code convertToErrorCode() const override { return llvm::inconvertibleErrorCode(); }
+
+private:
+  std::string reason;
+};
+
+/// A mixer at one of the lower levels, and what there is to say about it: which
+/// recurrences run token by token, and why.
+struct LoweredProgram {
+  Program program;
+  std::vector<std::string> notes;
+};
+
+/// Level L2.
+llvm::Expected<LoweredProgram> normalize(Spec &spec, const SizeMap &sizes);
+
+/// Level L3. Error: NotDerivedError.
+llvm::Expected<LoweredProgram> tile(Spec &spec, const SizeMap &sizes, const KernelOptions &options);
+
+/// A kernel in this process.
+class CompiledKernel {
+public:
+  const mixwright_kernel &get() const { return *kernel; }
+  llvm::ArrayRef<std::string> getNotes() const { return notes; }
+
+private:
+  friend llvm::Expected<CompiledKernel> compile(Spec &, const SizeMap &, const KernelOptions &);
+  std::unique_ptr<cpu::LoadedObject> object;
+  const mixwright_kernel *kernel = nullptr;
+  std::vector<std::string> notes;
+};
+
+/// Compiles for this machine, or takes the kernel from the cache on disk. Every
+/// feature axis must have a size. Error: NotDerivedError, and those of code
+/// generation.
+llvm::Expected<CompiledKernel> compile(Spec &spec, const SizeMap &sizes,
+                                       const KernelOptions &options);
+
+} // namespace mix::driver
+
+#endif // MIXWRIGHT_TOOLS_DRIVER_COMPILE_H

@@ -1,0 +1,132 @@
+//===- MachinePeak.cpp - What the machine can do right now ------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/driver/MachinePeak.h"
+#include <chrono>
+#include <functional>
+#include <thread>
+#include <vector>
+
+using namespace mix::driver;
+
+/// Runs `body(thread)` on that many threads and returns the seconds until the last
+/// is done.
+static double timeThreads(int threads, const std::function<void(int)> &body) {
+  auto start = std::chrono::steady_clock::now();
+  std::vector<std::thread> others;
+  for (int thread = 1; thread < threads; ++thread)
+    others.emplace_back(body, thread);
+  body(0);
+  for (std::thread &other : others)
+    other.join();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+//===----------------------------------------------------------------------===//
+// Fused multiply-adds
+//===----------------------------------------------------------------------===//
+
+/// Enough accumulators to hide the latency of two units of five cycles.
+static constexpr int numChains = 12;
+
+/// The loop for vectors of `bytes` bytes. Inlined into functions that enable the
+/// instructions, so that the vectors stay whole.
+template <typename Element, int bytes>
+[[gnu::always_inline]] static inline Element runFma(int64_t rounds) {
+  typedef Element Vector [[gnu::vector_size(bytes)]];
+  Vector chains[numChains], factor, term;
+  for (size_t lane = 0; lane < bytes / sizeof(Element); ++lane) {
+    factor[lane] = static_cast<Element>(0.999);
+    term[lane] = static_cast<Element>(0.001);
+    for (Vector &chain : chains)
+      chain[lane] = static_cast<Element>(1);
+  }
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma clang loop unroll(full)
+    for (int chain = 0; chain < numChains; ++chain)
+      chains[chain] = __builtin_elementwise_fma(chains[chain], factor, term);
+    // Keeps the compiler from seeing that the values converge.
+    asm volatile("" : "+m"(factor), "+m"(term));
+  }
+  Element sum = 0;
+  for (const Vector &chain : chains)
+    sum += chain[0];
+  return sum;
+}
+
+namespace {
+
+/// A loop of fused multiply-adds and the operations of one of its rounds.
+struct FmaLoop {
+  double (*run)(int64_t rounds);
+  double operations;
+};
+
+} // namespace
+
+#if defined(__x86_64__)
+template <typename Element> [[gnu::target("avx512f,fma")]] static double runWide(int64_t rounds) {
+  return runFma<Element, 64>(rounds);
+}
+template <typename Element> [[gnu::target("avx2,fma")]] static double runMiddle(int64_t rounds) {
+  return runFma<Element, 32>(rounds);
+}
+#endif
+
+template <typename Element> static double runNarrow(int64_t rounds) {
+  return runFma<Element, 16>(rounds);
+}
+
+template <typename Element> static FmaLoop chooseLoop() {
+  auto operations = [](int bytes) { return 2.0 * numChains * bytes / sizeof(Element); };
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f"))
+    return {runWide<Element>, operations(64)};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return {runMiddle<Element>, operations(32)};
+#endif
+  return {runNarrow<Element>, operations(16)};
+}
+
+double mix::driver::measureFmaPeak(ElementType type, int threads) {
+  FmaLoop loop = type == ElementType::F32 ? chooseLoop<float>() : chooseLoop<double>();
+  constexpr int64_t rounds = 1 << 20;
+  double seconds = timeThreads(threads, [&](int) {
+    volatile double sink = loop.run(rounds);
+    (void)sink;
+  });
+  return loop.operations * rounds * threads / seconds * 1e-9;
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+/// Elements of each array: 64 MiB, beyond the last cache of current processors' share.
+static constexpr int64_t streamElements = 1 << 24;
+
+StreamBandwidth::StreamBandwidth(int threads)
+    : threads(threads), a(ElementType::F32, {streamElements}),
+      b(ElementType::F32, {streamElements}), c(ElementType::F32, {streamElements}) {
+  b.fill(1);
+  c.fill(2);
+}
+
+StreamBandwidth::~StreamBandwidth() = default;
+
+double StreamBandwidth::measure() {
+  auto *to = reinterpret_cast<float *>(a.getData());
+  auto *first = reinterpret_cast<const float *>(b.getData());
+  auto *second = reinterpret_cast<const float *>(c.getData());
+  double seconds = timeThreads(threads, [&](int thread) {
+    int64_t begin = streamElements * thread / threads;
+    int64_t end = streamElements * (thread + 1) / threads;
+    for (int64_t n = begin; n < end; ++n)
+      to[n] = first[n] + 0.5f * second[n];
+  });
+  return 3.0 * streamElements * sizeof(float) / seconds * 1e-9;
+}

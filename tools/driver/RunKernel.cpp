@@ -1,0 +1,125 @@
+//===- RunKernel.cpp - A call of a compiled kernel --------------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/driver/RunKernel.h"
+#include <cmath>
+
+using namespace mix;
+using namespace mix::driver;
+using llvm::createStringError;
+using llvm::Error;
+using llvm::Expected;
+
+static Error lastError() { return createStringError(mixwright_last_error()); }
+
+Expected<ThreadPool> ThreadPool::create(int64_t threads) {
+  mixwright_pool *pool = nullptr;
+  if (mixwright_pool_create(static_cast<int>(threads), &pool) != MIXWRIGHT_OK)
+    return lastError();
+  ThreadPool result;
+  result.pool.reset(pool);
+  return result;
+}
+
+static ElementType getElementType(mixwright_dtype dtype) {
+  switch (dtype) {
+  case MIXWRIGHT_F32:
+    return ElementType::F32;
+  case MIXWRIGHT_F64:
+    return ElementType::F64;
+  case MIXWRIGHT_I32:
+    return ElementType::I32;
+  case MIXWRIGHT_I64:
+    return ElementType::I64;
+  }
+  llvm_unreachable("all types are covered");
+}
+
+static DLDataType getDLType(ElementType type) {
+  uint8_t code = isReal(type) ? kDLFloat : kDLInt;
+  return {code, static_cast<uint8_t>(getTypeBytes(type) * 8), 1};
+}
+
+BoundKernel::BoundKernel(const mixwright_kernel &kernel, const Signature &signature,
+                         const Call &call)
+    : kernel(kernel), layout(call.shape.layout) {
+  for (const mixwright_arg &arg : llvm::ArrayRef(kernel.args, kernel.num_args)) {
+    if (arg.kind == MIXWRIGHT_WORKSPACE)
+      continue;
+    ElementType type = getElementType(arg.dtype);
+    Binding binding;
+    binding.isResult = arg.kind == MIXWRIGHT_OUTPUT || arg.kind == MIXWRIGHT_STATE_OUT;
+    if (binding.isResult) {
+      const Argument *declared = arg.kind == MIXWRIGHT_OUTPUT ? signature.findOutput(arg.name)
+                                                              : signature.findState(arg.name);
+      binding.isAbsent = !declared;
+      if (declared)
+        binding.tensor = Tensor(type, call.shape.getShape(*declared));
+    } else {
+      const TensorMap &given = arg.kind == MIXWRIGHT_STATE_IN ? call.states : call.inputs;
+      auto tensor = given.find(arg.name);
+      binding.isAbsent = tensor == given.end();
+      if (!binding.isAbsent)
+        binding.tensor = tensor->second.convertTo(type);
+    }
+    bindings.push_back(std::move(binding));
+  }
+  for (Binding &binding : bindings) {
+    const Tensor &tensor = binding.tensor;
+    binding.shape.assign(tensor.getShape().begin(), tensor.getShape().end());
+    binding.view = {};
+    binding.view.data = binding.tensor.getData();
+    binding.view.device = {kDLCPU, 0};
+    binding.view.ndim = static_cast<int>(tensor.getRank());
+    binding.view.dtype = getDLType(tensor.getType());
+    binding.view.shape = binding.shape.data();
+    views.push_back(binding.isAbsent ? nullptr : &binding.view);
+  }
+}
+
+void BoundKernel::poisonResults() {
+  for (Binding &binding : bindings)
+    if (binding.isResult)
+      binding.tensor.fill(isReal(binding.tensor.getType())
+                              ? NAN
+                              : static_cast<double>(std::numeric_limits<int32_t>::min()));
+}
+
+Error BoundKernel::run(const ThreadPool &pool) {
+  mixwright_options options = {};
+  options.layout = layout;
+  options.pool = pool.get();
+  if (mixwright_run(&kernel, views.data(), static_cast<int32_t>(views.size()), &options) !=
+      MIXWRIGHT_OK)
+    return lastError();
+  return Error::success();
+}
+
+Expected<size_t> BoundKernel::getWorkspaceBytes() {
+  mixwright_options options = {};
+  options.layout = layout;
+  size_t bytes = 0;
+  if (mixwright_workspace_bytes(&kernel, views.data(), static_cast<int32_t>(views.size()), &options,
+                                &bytes) != MIXWRIGHT_OK)
+    return lastError();
+  return bytes;
+}
+
+CallResult BoundKernel::takeResults() {
+  CallResult result;
+  size_t next = 0;
+  for (const mixwright_arg &arg : llvm::ArrayRef(kernel.args, kernel.num_args)) {
+    if (arg.kind == MIXWRIGHT_WORKSPACE)
+      continue;
+    Binding &binding = bindings[next++];
+    if (!binding.isResult)
+      continue;
+    TensorMap &group = arg.kind == MIXWRIGHT_OUTPUT ? result.outputs : result.states;
+    group[arg.name] = std::move(binding.tensor);
+  }
+  return result;
+}

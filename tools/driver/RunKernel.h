@@ -1,0 +1,58 @@
+//===- RunKernel.h - A call of a compiled kernel ----------------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_TOOLS_DRIVER_RUNKERNEL_H
+#define MIXWRIGHT_TOOLS_DRIVER_RUNKERNEL_H
+
+#include "tools/driver/Call.h"
+
+namespace mix::driver {
+
+/// Owns a pool of threads; converts to what `mixwright_options` takes.
+class ThreadPool {
+public:
+  /// 0: as many threads as the process may run on.
+  static llvm::Expected<ThreadPool> create(int64_t threads);
+  mixwright_pool *get() const { return pool.get(); }
+  int getThreads() const { return mixwright_pool_threads(pool.get()); }
+
+private:
+  struct Destroy {
+    void operator()(mixwright_pool *pool) const { mixwright_pool_destroy(pool); }
+  };
+  std::unique_ptr<mixwright_pool, Destroy> pool;
+};
+
+/// The tensors of a call as the kernel takes them: converted to its element types,
+/// with memory for outputs and final states. Can run many times.
+class BoundKernel {
+public:
+  BoundKernel(const mixwright_kernel &kernel, const Signature &signature, const Call &call);
+
+  /// Fills every output and final state with NaN (integers: the least number), so that
+  /// what a kernel forgets to write shows.
+  void poisonResults();
+  llvm::Error run(const ThreadPool &pool);
+  llvm::Expected<size_t> getWorkspaceBytes();
+  CallResult takeResults();
+
+private:
+  struct Binding {
+    Tensor tensor;
+    llvm::SmallVector<int64_t, 6> shape;
+    DLTensor view;
+    bool isResult = false, isAbsent = false;
+  };
+  const mixwright_kernel &kernel;
+  mixwright_layout layout;
+  std::vector<Binding> bindings; ///< never grows once made: views point into it
+  std::vector<DLTensor *> views;
+};
+
+} // namespace mix::driver
+
+#endif // MIXWRIGHT_TOOLS_DRIVER_RUNKERNEL_H

@@ -1,0 +1,106 @@
+//===- Tensor.cpp - Tensors in memory ---------------------------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/driver/Tensor.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MathExtras.h"
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+using namespace mix::driver;
+
+llvm::StringRef mix::driver::getTypeName(ElementType type) {
+  static constexpr llvm::StringRef names[] = {"float32", "float64", "int32", "int64", "bool"};
+  return names[static_cast<int>(type)];
+}
+
+int64_t mix::driver::getTypeBytes(ElementType type) {
+  static constexpr int64_t bytes[] = {4, 8, 4, 8, 1};
+  return bytes[static_cast<int>(type)];
+}
+
+std::string mix::driver::formatShape(llvm::ArrayRef<int64_t> shape) {
+  std::string text = "[";
+  for (auto [index, size] : llvm::enumerate(shape))
+    text += (index ? ", " : "") + std::to_string(size);
+  return text + "]";
+}
+
+void Tensor::Free::operator()(char *pointer) const { std::free(pointer); }
+
+Tensor::Tensor(ElementType type, llvm::ArrayRef<int64_t> shape)
+    : type(type), shape(shape.begin(), shape.end()) {
+  size_t bytes = llvm::alignTo(static_cast<size_t>(getBytes()) + 1, 64);
+  memory.reset(static_cast<char *>(std::aligned_alloc(64, bytes)));
+  if (!memory)
+    llvm::report_bad_alloc_error("no memory for a tensor");
+  std::memset(memory.get(), 0, bytes);
+}
+
+Tensor::Tensor(const Tensor &other) : Tensor(other.type, other.shape) {
+  std::memcpy(memory.get(), other.memory.get(), getBytes());
+}
+
+Tensor &Tensor::operator=(Tensor other) {
+  std::swap(type, other.type);
+  std::swap(shape, other.shape);
+  std::swap(memory, other.memory);
+  return *this;
+}
+
+int64_t Tensor::getCount() const {
+  int64_t count = 1;
+  for (int64_t size : shape)
+    count *= size;
+  return count;
+}
+
+/// Calls `visit` with a null pointer of the C++ type of `type`.
+template <typename Visitor> static auto withType(ElementType type, Visitor visit) {
+  switch (type) {
+  case ElementType::F32:
+    return visit(static_cast<float *>(nullptr));
+  case ElementType::F64:
+    return visit(static_cast<double *>(nullptr));
+  case ElementType::I32:
+    return visit(static_cast<int32_t *>(nullptr));
+  case ElementType::I64:
+    return visit(static_cast<int64_t *>(nullptr));
+  case ElementType::Bool:
+    return visit(static_cast<bool *>(nullptr));
+  }
+  llvm_unreachable("all types are covered");
+}
+
+double Tensor::get(int64_t index) const {
+  return withType(type, [&](auto *null) {
+    return static_cast<double>(reinterpret_cast<const decltype(null)>(memory.get())[index]);
+  });
+}
+
+void Tensor::set(int64_t index, double value) {
+  withType(type, [&](auto *null) {
+    reinterpret_cast<decltype(null)>(memory.get())[index] =
+        static_cast<std::remove_pointer_t<decltype(null)>>(value);
+  });
+}
+
+Tensor Tensor::convertTo(ElementType other) const {
+  if (other == type)
+    return *this;
+  Tensor result(other, shape);
+  for (int64_t index = 0, count = getCount(); index < count; ++index)
+    result.set(index, get(index));
+  return result;
+}
+
+void Tensor::fill(double value) {
+  for (int64_t index = 0, count = getCount(); index < count; ++index)
+    set(index, value);
+}

@@ -1,0 +1,251 @@
+//===- Bench.cpp - mixc bench -----------------------------------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The machine's peaks are measured between the runs of the kernel, so that load by
+// others hits both, and ratios are taken of medians.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/driver/Choose.h"
+#include "tools/driver/Cost.h"
+#include "tools/driver/Draw.h"
+#include "tools/driver/MachinePeak.h"
+#include "tools/driver/RunKernel.h"
+#include "tools/mixc/Commands.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+#include <chrono>
+
+using namespace mix;
+using namespace mix::driver;
+using namespace mix::mixc;
+using llvm::Error;
+using llvm::Expected;
+using llvm::StringRef;
+namespace json = llvm::json;
+
+namespace {
+
+/// Measurements of one quantity.
+struct Samples {
+  std::vector<double> values;
+
+  double getQuantile(double q) const {
+    std::vector<double> sorted = values;
+    llvm::sort(sorted);
+    return sorted[static_cast<size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5)];
+  }
+  double getMedian() const { return getQuantile(0.5); }
+};
+
+struct BenchResult {
+  std::string name;
+  Form form;
+  ElementType type;
+  int threads;
+  double compileMilliseconds;
+  double flops;
+  int64_t bytes;
+  size_t workspaceBytes;
+  Samples seconds, peak, bandwidth; ///< s, GFLOP/s, GB/s
+
+  double getGflops() const { return flops / seconds.getMedian() * 1e-9; }
+  double getPeakFraction() const { return getGflops() / peak.getMedian(); }
+  double getBandwidthFraction() const {
+    return static_cast<double>(bytes) / seconds.getMedian() * 1e-9 / bandwidth.getMedian();
+  }
+};
+
+double timeSeconds(llvm::function_ref<void()> body) {
+  auto start = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Alternates the kernel with the two measures of the machine for about two seconds.
+Error measure(BoundKernel &kernel, const ThreadPool &pool, BenchResult &result) {
+  constexpr double leastSampleSeconds = 2e-3, totalSeconds = 2;
+  constexpr size_t leastSamples = 5, mostSamples = 101;
+  Error error = Error::success();
+  auto runOnce = [&] {
+    if (!error)
+      error = kernel.run(pool);
+  };
+  runOnce();
+  double once = timeSeconds(runOnce);
+  if (error)
+    return error;
+  int64_t repeats = std::max<int64_t>(1, static_cast<int64_t>(leastSampleSeconds / once));
+  StreamBandwidth stream(result.threads);
+  double spent = 0;
+  while (result.seconds.values.size() < leastSamples ||
+         (spent < totalSeconds && result.seconds.values.size() < mostSamples)) {
+    spent += timeSeconds([&] {
+      result.peak.values.push_back(measureFmaPeak(result.type, result.threads));
+      double seconds = timeSeconds([&] {
+        for (int64_t n = 0; n < repeats; ++n)
+          runOnce();
+      });
+      result.seconds.values.push_back(seconds / static_cast<double>(repeats));
+      result.bandwidth.values.push_back(stream.measure());
+    });
+  }
+  return error;
+}
+
+Expected<ChosenKernel> compileKernel(const Arguments &arguments, Spec &spec, const SizeMap &sizes,
+                                     BenchResult &result) {
+  Expected<FormChoice> wanted = parseForm(arguments.get("form", "auto"));
+  if (!wanted)
+    return wanted.takeError();
+  std::optional<Expected<ChosenKernel>> chosen;
+  double seconds =
+      timeSeconds([&] { chosen.emplace(chooseKernel(spec, sizes, *wanted, result.type)); });
+  if (!*chosen)
+    return std::move(*chosen);
+  for (const std::string &note : (*chosen)->notes)
+    llvm::errs() << "note: " << note << '\n';
+  if (!(*chosen)->kernel)
+    return llvm::createStringError("'" + result.name + "' has no kernel to measure");
+  result.form = (*chosen)->form;
+  result.compileMilliseconds = 1e3 * seconds;
+  return std::move(*chosen);
+}
+
+Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
+  const Signature &signature = spec.getSignature();
+  Expected<CallShape> shape = parseShape(arguments, signature);
+  if (!shape)
+    return shape.takeError();
+  Expected<std::string> dtype = arguments.getChoice("dtype", {"f32", "f64"});
+  if (!dtype)
+    return dtype.takeError();
+  Expected<int64_t> threads = parseThreads(arguments);
+  if (!threads)
+    return threads.takeError();
+  Expected<ThreadPool> pool = ThreadPool::create(*threads);
+  if (!pool)
+    return pool.takeError();
+
+  BenchResult result;
+  result.name = signature.mixer;
+  result.type = *dtype == "f32" ? ElementType::F32 : ElementType::F64;
+  result.threads = pool->getThreads();
+  Expected<ChosenKernel> chosen = compileKernel(arguments, spec, shape->sizes, result);
+  if (!chosen)
+    return chosen.takeError();
+  Expected<DrawPlan> plan = planInputs(spec, shortenTokens(signature, shape->sizes), {});
+  if (!plan)
+    return plan.takeError();
+  Call call = drawCall(signature, *shape, *plan, /*givesStates=*/true, /*seed=*/1);
+  Expected<Program> program = spec.build(shape->sizes);
+  if (!program)
+    return program.takeError();
+  result.flops = countDefinitionFlops(program->getMixer(), shape->sizes) *
+                 static_cast<double>(shape->batch * shape->heads);
+  result.bytes = countTensorBytes(signature, *shape, result.type, call.inputs);
+
+  BoundKernel bound(chosen->kernel->get(), signature, call);
+  Expected<size_t> workspace = bound.getWorkspaceBytes();
+  if (!workspace)
+    return workspace.takeError();
+  result.workspaceBytes = *workspace;
+  if (Error error = measure(bound, *pool, result))
+    return std::move(error);
+  return result;
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Output
+//===----------------------------------------------------------------------===//
+
+static void printText(const BenchResult &result, StringRef shape, llvm::raw_ostream &os) {
+  const Samples &time = result.seconds;
+  os << result.name << ", " << getFormName(result.form) << ", " << getTypeName(result.type) << ", "
+     << result.threads << (result.threads == 1 ? " thread, " : " threads, ") << shape << '\n';
+  os << llvm::format("time         %.3f ms (%.3f to %.3f, %zu samples)\n", 1e3 * time.getMedian(),
+                     1e3 * time.getQuantile(0.25), 1e3 * time.getQuantile(0.75),
+                     time.values.size());
+  os << llvm::format("arithmetic   %.4g GFLOP by the definition, %.1f GFLOP/s: %.1f %% of the "
+                     "peak of %.1f GFLOP/s\n",
+                     1e-9 * result.flops, result.getGflops(), 100 * result.getPeakFraction(),
+                     result.peak.getMedian());
+  os << llvm::format("memory       %.4g MB in tensors: %.1f %% of the bandwidth of %.1f GB/s\n",
+                     1e-6 * static_cast<double>(result.bytes), 100 * result.getBandwidthFraction(),
+                     result.bandwidth.getMedian());
+  os << llvm::format("workspace    %.4g MB\n", 1e-6 * static_cast<double>(result.workspaceBytes));
+  os << llvm::format("to callable  %.0f ms\n", result.compileMilliseconds);
+}
+
+/// The schema is in docs/json.md.
+static void printJson(const BenchResult &result, StringRef shape, llvm::raw_ostream &os) {
+  const Samples &time = result.seconds;
+  json::Object problem{{"name", result.name},
+                       {"form", getFormName(result.form)},
+                       {"dtype", getTypeName(result.type)},
+                       {"shape", shape},
+                       {"threads", result.threads},
+                       {"time_ms", 1e3 * time.getMedian()},
+                       {"time_ms_low", 1e3 * time.getQuantile(0.25)},
+                       {"time_ms_high", 1e3 * time.getQuantile(0.75)},
+                       {"samples", static_cast<int64_t>(time.values.size())},
+                       {"definition_flops", result.flops},
+                       {"gflops", result.getGflops()},
+                       {"peak_gflops", result.peak.getMedian()},
+                       {"peak_fraction", result.getPeakFraction()},
+                       {"bytes", result.bytes},
+                       {"bandwidth_gbs", result.bandwidth.getMedian()},
+                       {"bandwidth_fraction", result.getBandwidthFraction()},
+                       {"workspace_bytes", static_cast<int64_t>(result.workspaceBytes)},
+                       {"compile_ms", result.compileMilliseconds}};
+  json::Object document{{"problems", json::Array{std::move(problem)}}};
+  os << llvm::formatv("{0:2}", json::Value(std::move(document))) << '\n';
+}
+
+static Expected<int> bench(const Arguments &arguments) {
+  auto spec = loadSpec(arguments);
+  if (!spec)
+    return spec.takeError();
+  Expected<BenchResult> result = runBench(arguments, **spec);
+  if (!result)
+    return result.takeError();
+  std::string shape =
+      llvm::join(llvm::map_range(arguments.getAssignments("shape"),
+                                 [](const Assignment &a) { return a.first + "=" + a.second; }),
+                 ",");
+  if (arguments.has("json"))
+    printJson(*result, shape, llvm::outs());
+  else
+    printText(*result, shape, llvm::outs());
+  return 0;
+}
+
+Command mix::mixc::getBenchCommand() {
+  return {
+      "bench",
+      {"FILE.mix"},
+      "measure a kernel against the peaks of this machine",
+      "Runs the kernel on random tensors, alternating with a loop of fused multiply-adds and with\n"
+      "a stream through memory on the same threads, and prints medians (and the middle half of\n"
+      "the times). Arithmetic is what the definition asks for, not what the form executes: the\n"
+      "additions, multiplications and divisions of the spec, of pairs of tokens only where the\n"
+      "mask holds.",
+      "mixc bench examples/gated_delta_rule.mix --shape B=1,H=32,T=1024,K=128,V=128",
+      {{"shape", Option::AssignmentCommas, "B=1,H=2,AXIS=N,...",
+        "batch, heads (default: 1) and the size of every axis"},
+       {"form", Option::Value, "FORM", "auto (default), chunked or recurrent"},
+       {"dtype", Option::Value, "TYPE", "f32 (default) or f64"},
+       {"json", Option::Flag, "", "print JSON (docs/json.md)"},
+       getSetOption(),
+       getMixerOption(),
+       getThreadsOption()},
+      bench};
+}

@@ -1,0 +1,382 @@
+//===- Checks.cpp - Every form against the definition -----------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/mixc/Checks.h"
+#include "tools/driver/RunKernel.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include <cstring>
+#include <functional>
+
+using namespace mix;
+using namespace mix::driver;
+using namespace mix::mixc;
+using llvm::Error;
+using llvm::Expected;
+using llvm::StringRef;
+
+//===----------------------------------------------------------------------===//
+// Reports
+//===----------------------------------------------------------------------===//
+
+int64_t CheckedForm::countPassed() const {
+  return llvm::count_if(cases, [](const CheckedCase &c) { return c.passed; });
+}
+
+const CheckedCase *CheckedForm::findWorst() const {
+  auto worst = llvm::max_element(cases, [](const CheckedCase &a, const CheckedCase &b) {
+    return a.comparison.error < b.comparison.error;
+  });
+  return worst == cases.end() ? nullptr : &*worst;
+}
+
+int64_t CheckReport::countPassed() const {
+  int64_t count = 0;
+  for (const CheckedForm &form : forms)
+    count += form.countPassed();
+  return count;
+}
+
+int64_t CheckReport::countFailed() const {
+  int64_t count = 0;
+  for (const CheckedForm &form : forms)
+    count += form.countFailed();
+  return count;
+}
+
+//===----------------------------------------------------------------------===//
+// Calls to check
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Runs a call, by a kernel or by the evaluator.
+using Runner = std::function<Expected<CallResult>(const Call &)>;
+
+struct Case {
+  std::string name;
+  int64_t tokens, batch, heads;
+  bool givesStates;
+  bool sharesHeads = false; ///< the first input has one head for all
+  int64_t cut = 0;          ///< > 0: in two calls, the second from this token on
+};
+
+/// A case at some feature sizes: the call, and what the definition makes of it.
+struct PreparedCase {
+  const Case *which;
+  std::string sizes;
+  Call call;
+  CallResult expected;
+};
+
+} // namespace
+
+/// Lengths around the tiles that kernels are made of (32 and 64 tokens), a prime, and
+/// several chunks; a few batches and heads; states given and not.
+static std::vector<Case> makeCases(bool hasInputs) {
+  std::vector<Case> cases;
+  for (int64_t tokens : {0, 1, 2, 31, 32, 33, 63, 64, 65, 131, 257})
+    cases.push_back({"T=" + std::to_string(tokens), tokens, tokens > 100 ? 1 : 2, 2,
+                     /*givesStates=*/tokens % 2 == 1});
+  if (hasInputs)
+    cases.push_back({"T=33, shared heads", 33, 2, 3, true, /*sharesHeads=*/true});
+  for (int64_t cut : {1, 40, 64})
+    cases.push_back({"T=75, cut at " + std::to_string(cut), 75, 1, 2, true, false, cut});
+  return cases;
+}
+
+/// The axis that a sequence may be cut along: the token axis of the first input.
+static StringRef findTokenAxis(const Signature &signature) {
+  for (const Argument &arg : signature.inputs)
+    if (arg.kind == ArgumentKind::Input && arg.tokensFirst)
+      return arg.axes.front();
+  return "";
+}
+
+/// Sizes of all axes. Other token axes are a little longer than the first, so that
+/// nothing relies on their being equal.
+static Expected<SizeMap> makeSizes(const Signature &signature, const SizeMap &features,
+                                   int64_t tokens) {
+  SizeMap sizes = features;
+  StringRef first = findTokenAxis(signature);
+  for (StringRef axis : signature.tokenAxes.keys())
+    if (!signature.blocks.contains(axis))
+      sizes[axis] = axis == first ? tokens : tokens + 5;
+  if (Error error = completeSizes(signature, sizes))
+    return std::move(error);
+  return sizes;
+}
+
+/// Two sets of sizes of the feature axes, small and odd, and a little larger; the
+/// user's choice replaces both.
+static std::vector<SizeMap> makeFeatureSizes(const Signature &signature, const SizeMap &chosen) {
+  static constexpr int64_t small[] = {5, 7, 3, 6, 4}, large[] = {32, 33, 17, 20, 9};
+  std::vector<SizeMap> sets(2, chosen);
+  bool isFree = false;
+  for (auto [index, axis] : llvm::enumerate(signature.getFeatureAxes())) {
+    isFree |= !chosen.contains(axis);
+    sets[0].try_emplace(axis, small[index % std::size(small)]);
+    sets[1].try_emplace(axis, large[index % std::size(large)]);
+  }
+  if (!isFree)
+    sets.pop_back();
+  return sets;
+}
+
+static std::string formatSizes(const Signature &signature, const SizeMap &sizes) {
+  return llvm::join(llvm::map_range(signature.getFeatureAxes(),
+                                    [&](const std::string &axis) {
+                                      return axis + "=" + std::to_string(sizes.lookup(axis));
+                                    }),
+                    ", ");
+}
+
+//===----------------------------------------------------------------------===//
+// Sequences in two parts
+//===----------------------------------------------------------------------===//
+
+/// Copies tokens [from, from + count) of a tensor in layout BTHD to another at `to`.
+static void copyTokens(const Tensor &source, int64_t from, Tensor &target, int64_t to,
+                       int64_t count) {
+  int64_t inner = getTypeBytes(source.getType());
+  for (int64_t size : source.getShape().drop_front(2))
+    inner *= size;
+  for (int64_t b = 0; b < source.getShape()[0]; ++b)
+    std::memcpy(target.getData() + (b * target.getShape()[1] + to) * inner,
+                source.getData() + (b * source.getShape()[1] + from) * inner, count * inner);
+}
+
+static bool hasTokens(const Argument &arg, StringRef axis) {
+  return arg.kind != ArgumentKind::Param && arg.tokensFirst && arg.axes.front() == axis;
+}
+
+/// The call on tokens [begin, end) alone.
+static Expected<Call> takePart(const Signature &signature, const Call &call, int64_t begin,
+                               int64_t end) {
+  StringRef axis = findTokenAxis(signature);
+  Call part = call;
+  part.shape.sizes[axis] = end - begin;
+  for (auto &entry : signature.blocks)
+    part.shape.sizes.erase(entry.getKey());
+  if (Error error = completeSizes(signature, part.shape.sizes))
+    return std::move(error);
+  for (const Argument &arg : signature.inputs) {
+    if (!hasTokens(arg, axis))
+      continue;
+    const Tensor &whole = call.inputs.find(arg.name)->second;
+    llvm::SmallVector<int64_t, 6> shape(whole.getShape());
+    shape[1] = end - begin;
+    Tensor tensor(whole.getType(), shape);
+    copyTokens(whole, begin, tensor, 0, end - begin);
+    part.inputs[arg.name] = std::move(tensor);
+  }
+  return part;
+}
+
+/// Runs a call in two parts, the final states of the first being the initial states
+/// of the second, and joins the results.
+static Expected<CallResult> runInTwo(const Signature &signature, const Call &call, int64_t cut,
+                                     const Runner &run) {
+  StringRef axis = findTokenAxis(signature);
+  int64_t tokens = call.shape.sizes.lookup(axis);
+  Expected<Call> firstCall = takePart(signature, call, 0, cut);
+  if (!firstCall)
+    return firstCall.takeError();
+  Expected<CallResult> first = run(*firstCall);
+  if (!first)
+    return first.takeError();
+  Expected<Call> secondCall = takePart(signature, call, cut, tokens);
+  if (!secondCall)
+    return secondCall.takeError();
+  secondCall->states = std::move(first->states);
+  Expected<CallResult> second = run(*secondCall);
+  if (!second)
+    return second.takeError();
+
+  CallResult joined;
+  joined.states = std::move(second->states);
+  for (const Argument &arg : signature.outputs) {
+    Tensor &after = second->outputs[arg.name];
+    if (!hasTokens(arg, axis)) {
+      joined.outputs[arg.name] = std::move(after);
+      continue;
+    }
+    Tensor tensor(after.getType(), call.shape.getShape(arg));
+    copyTokens(first->outputs[arg.name], 0, tensor, 0, cut);
+    copyTokens(after, 0, tensor, cut, tokens - cut);
+    joined.outputs[arg.name] = std::move(tensor);
+  }
+  return joined;
+}
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+class Checker {
+public:
+  Checker(Spec &spec, const CheckOptions &options, ThreadPool pool)
+      : spec(spec), signature(spec.getSignature()), options(options), pool(std::move(pool)),
+        cases(makeCases(!findTokenAxis(signature).empty())) {}
+
+  Expected<CheckReport> run() {
+    std::vector<SizeMap> sets = makeFeatureSizes(signature, options.sizes);
+    if (Error error = plan(sets.back()))
+      return std::move(error);
+    for (auto [form, type] :
+         {std::pair(Form::Chunked, ElementType::F32), std::pair(Form::Chunked, ElementType::F64),
+          std::pair(Form::Recurrent, ElementType::F32),
+          std::pair(Form::Recurrent, ElementType::F64),
+          std::pair(Form::Reference, ElementType::F64)})
+      report.forms.push_back({form, type, "", {}, {}});
+    for (const SizeMap &features : sets)
+      for (ElementType type : {ElementType::F32, ElementType::F64})
+        if (Error error = checkType(features, type))
+          return std::move(error);
+    return std::move(report);
+  }
+
+private:
+  Error plan(const SizeMap &features) {
+    report.mixer = signature.mixer;
+    Expected<SizeMap> sizes = makeSizes(signature, features, 257);
+    if (!sizes)
+      return sizes.takeError();
+    Expected<DrawPlan> plan = planInputs(spec, *sizes, options.ranges);
+    if (!plan)
+      return plan.takeError();
+    report.plan = std::move(*plan);
+    return Error::success();
+  }
+
+  Runner makeEvaluator(Program &program, ElementType type) {
+    return [this, &program, type](const Call &call) {
+      return evaluateCall(program.getMixer(), signature, call, type);
+    };
+  }
+
+  /// Inputs are rounded to the type first, so that only the computation is judged.
+  Expected<Call> makeCall(const Case &which, const SizeMap &features, ElementType type) {
+    Expected<SizeMap> sizes = makeSizes(signature, features, which.tokens);
+    if (!sizes)
+      return sizes.takeError();
+    CallShape shape{MIXWRIGHT_BTHD, which.batch, which.heads, std::move(*sizes)};
+    StringRef shared = which.sharesHeads ? StringRef(signature.inputs.front().name) : "";
+    Call call = drawCall(signature, shape, report.plan, which.givesStates,
+                         /*seed=*/static_cast<uint64_t>(which.tokens) + 1, shared);
+    for (TensorMap *group : {&call.inputs, &call.states})
+      for (auto &entry : *group)
+        if (isReal(entry.second.getType()))
+          entry.second = entry.second.convertTo(type);
+    return call;
+  }
+
+  /// The definition's results in float64, whatever the type of the call.
+  Expected<std::vector<PreparedCase>> prepare(const SizeMap &features, ElementType type,
+                                              const Runner &evaluate) {
+    std::vector<PreparedCase> prepared;
+    for (const Case &which : cases) {
+      if (which.cut > 0 && !report.canBeCut.value_or(!signature.states.empty()))
+        continue;
+      Expected<Call> call = makeCall(which, features, type);
+      if (!call)
+        return call.takeError();
+      Expected<CallResult> expected = evaluate(*call);
+      if (!expected)
+        return expected.takeError();
+      if (which.cut > 0 && !report.canBeCut) {
+        Expected<CallResult> inTwo = runInTwo(signature, *call, which.cut, evaluate);
+        if (!inTwo)
+          return inTwo.takeError();
+        report.canBeCut = compare(*inTwo, *expected).error < 1e-9;
+        if (!*report.canBeCut)
+          continue;
+      }
+      prepared.push_back(
+          {&which, formatSizes(signature, features), std::move(*call), std::move(*expected)});
+    }
+    return prepared;
+  }
+
+  Error checkType(const SizeMap &features, ElementType type) {
+    Expected<Program> program = spec.build(features);
+    if (!program)
+      return program.takeError();
+    Runner evaluate = makeEvaluator(*program, ElementType::F64);
+    Expected<std::vector<PreparedCase>> prepared = prepare(features, type, evaluate);
+    if (!prepared)
+      return prepared.takeError();
+    for (CheckedForm &form : report.forms)
+      if (form.type == type && form.notDerived.empty())
+        checkForm(form, features, *prepared, evaluate);
+    return Error::success();
+  }
+
+  void checkForm(CheckedForm &form, const SizeMap &features,
+                 const std::vector<PreparedCase> &prepared, const Runner &evaluate) {
+    if (form.form == Form::Reference) {
+      for (const PreparedCase &one : prepared)
+        form.cases.push_back(checkCase(one, form.type, evaluate));
+      return;
+    }
+    Expected<CompiledKernel> kernel = compile(spec, features, {form.form, form.type, "native"});
+    if (!kernel) {
+      Error error = kernel.takeError();
+      if (error.isA<NotDerivedError>()) {
+        form.notDerived = toString(std::move(error));
+        return;
+      }
+      form.cases.push_back({"compilation",
+                            formatSizes(signature, features),
+                            {},
+                            toString(std::move(error)),
+                            /*passed=*/false});
+      return;
+    }
+    form.notes = kernel->getNotes().vec();
+    Runner run = [&](const Call &call) -> Expected<CallResult> {
+      BoundKernel bound(kernel->get(), signature, call);
+      bound.poisonResults();
+      if (Error error = bound.run(pool))
+        return std::move(error);
+      return bound.takeResults();
+    };
+    for (const PreparedCase &one : prepared)
+      form.cases.push_back(checkCase(one, form.type, run));
+  }
+
+  CheckedCase checkCase(const PreparedCase &one, ElementType type, const Runner &run) {
+    CheckedCase checked{one.which->name, one.sizes, {}, "", false};
+    Expected<CallResult> result =
+        one.which->cut > 0 ? runInTwo(signature, one.call, one.which->cut, run) : run(one.call);
+    if (!result) {
+      checked.failure = toString(result.takeError());
+      return checked;
+    }
+    checked.comparison = compare(*result, one.expected);
+    checked.passed = checked.comparison.error <= getTolerance(type);
+    return checked;
+  }
+
+  Spec &spec;
+  const Signature &signature;
+  const CheckOptions &options;
+  ThreadPool pool;
+  std::vector<Case> cases;
+  CheckReport report;
+};
+
+} // namespace
+
+Expected<CheckReport> mix::mixc::runChecks(Spec &spec, const CheckOptions &options) {
+  Expected<ThreadPool> pool = ThreadPool::create(options.threads);
+  if (!pool)
+    return pool.takeError();
+  return Checker(spec, options, std::move(*pool)).run();
+}

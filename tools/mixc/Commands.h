@@ -1,0 +1,46 @@
+//===- Commands.h - The subcommands of mixc ---------------------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_TOOLS_MIXC_COMMANDS_H
+#define MIXWRIGHT_TOOLS_MIXC_COMMANDS_H
+
+#include "tools/driver/Draw.h"
+#include "tools/driver/Spec.h"
+#include "tools/mixc/CommandLine.h"
+
+namespace mix::mixc {
+
+Command getBenchCommand();
+Command getCheckCommand();
+Command getCompareCommand();
+Command getDrawCommand();
+Command getRunCommand();
+
+// Options that several commands have, and their values.
+
+Option getMixerOption();
+Option getSetOption();
+/// Loads the file of the command with --mixer and --set.
+llvm::Expected<std::unique_ptr<driver::Spec>> loadSpec(const Arguments &arguments);
+
+Option getThreadsOption();
+/// 0: all processors.
+llvm::Expected<int64_t> parseThreads(const Arguments &arguments);
+
+Option getShapeOption();
+/// Batch, heads and the sizes of all axes. Errors: not an axis; an axis without size.
+llvm::Expected<driver::CallShape> parseShape(const Arguments &arguments,
+                                             const driver::Signature &signature);
+
+Option getRangeOption();
+/// The inputs that the user draws from a range.
+llvm::Expected<llvm::StringMap<driver::Distribution>>
+parseRanges(const Arguments &arguments, const driver::Signature &signature);
+
+} // namespace mix::mixc
+
+#endif // MIXWRIGHT_TOOLS_MIXC_COMMANDS_H

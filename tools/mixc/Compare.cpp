@@ -1,0 +1,51 @@
+//===- Compare.cpp - mixc compare -------------------------------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/driver/Compare.h"
+#include "tools/mixc/Commands.h"
+#include "llvm/Support/Format.h"
+
+using namespace mix;
+using namespace mix::driver;
+using namespace mix::mixc;
+using llvm::Expected;
+
+static Expected<int> compareFiles(const Arguments &arguments) {
+  Expected<Tensor> first = readNpy(arguments.getFile(0));
+  if (!first)
+    return first.takeError();
+  Expected<Tensor> second = readNpy(arguments.getFile(1));
+  if (!second)
+    return second.takeError();
+  if (first->getShape() != second->getShape())
+    return llvm::createStringError(
+        "'" + arguments.getFile(0) + "' has shape " + formatShape(first->getShape()) + ", but '" +
+        arguments.getFile(1) + "' has " + formatShape(second->getShape()));
+  bool isNarrow = first->getType() == ElementType::F32 || second->getType() == ElementType::F32;
+  double allowed = getTolerance(isNarrow ? ElementType::F32 : ElementType::F64);
+  if (arguments.has("tolerance") && arguments.get("tolerance").getAsDouble(allowed))
+    return llvm::createStringError("--tolerance: expected a number, got '" +
+                                   arguments.get("tolerance") + "'");
+  double error = getError(*first, *second);
+  bool passed = error <= allowed;
+  llvm::outs() << "relative error " << llvm::format("%.2e", error) << ", allowed "
+               << llvm::format("%.2e", allowed) << (passed ? ": equal\n" : ": DIFFERENT\n");
+  return passed ? 0 : 1;
+}
+
+Command mix::mixc::getCompareCommand() {
+  return {
+      "compare",
+      {"RESULT.npy", "EXPECTED.npy"},
+      "compare two tensors",
+      "Prints the norm of the difference over the norm of the expected tensor. The exit status is\n"
+      "1 if that is more than what rounding explains: 1e-10 between float64 tensors, 3.2e-4 (a\n"
+      "normalised mean square error of 1e-7) if one is float32.",
+      "mixc compare o.npy reference.npy",
+      {{"tolerance", Option::Value, "X", "the largest error that is allowed"}},
+      compareFiles};
+}

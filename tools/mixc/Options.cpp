@@ -1,0 +1,89 @@
+//===- Options.cpp - Options that several commands have ---------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/mixc/Commands.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mix;
+using namespace mix::driver;
+using namespace mix::mixc;
+using llvm::Error;
+using llvm::Expected;
+
+Option mix::mixc::getMixerOption() {
+  return {"mixer", Option::Value, "NAME", "which mixer of the file (default: the last)"};
+}
+
+Option mix::mixc::getSetOption() {
+  return {"set", Option::Assignments, "name=value ...",
+          "settings of the mixer: window=256, scale=0.125"};
+}
+
+Expected<std::unique_ptr<Spec>> mix::mixc::loadSpec(const Arguments &arguments) {
+  llvm::StringMap<std::string> settings;
+  for (const auto &[name, value] : arguments.getAssignments("set"))
+    settings[name] = value;
+  return Spec::load(arguments.getFile(), arguments.get("mixer"), std::move(settings));
+}
+
+Option mix::mixc::getThreadsOption() {
+  return {"threads", Option::Value, "N", "threads to run on (default: all processors)"};
+}
+
+Expected<int64_t> mix::mixc::parseThreads(const Arguments &arguments) {
+  return arguments.getNumber("threads", 0, 1);
+}
+
+Option mix::mixc::getShapeOption() {
+  return {"shape", Option::AssignmentCommas, "B=1,H=2,AXIS=N,...",
+          "batch, heads (default: 1) and the size of every axis"};
+}
+
+Expected<CallShape> mix::mixc::parseShape(const Arguments &arguments, const Signature &signature) {
+  Expected<SizeMap> sizes = arguments.getNumbers("shape");
+  if (!sizes)
+    return sizes.takeError();
+  CallShape shape;
+  shape.layout = MIXWRIGHT_BTHD;
+  for (auto &entry : *sizes) {
+    // Block axes follow from others, so that a block axis B leaves B to the batch.
+    bool isAxis =
+        (signature.isTokenAxis(entry.getKey()) && !signature.blocks.contains(entry.getKey())) ||
+        llvm::is_contained(signature.getFeatureAxes(), entry.getKey());
+    if (isAxis)
+      shape.sizes[entry.getKey()] = entry.second;
+    else if (entry.getKey() == "B")
+      shape.batch = entry.second;
+    else if (entry.getKey() == "H")
+      shape.heads = entry.second;
+    else
+      return llvm::createStringError("--shape: '" + signature.mixer + "' has no axis " +
+                                     entry.getKey());
+  }
+  if (Error error = completeSizes(signature, shape.sizes, "--shape"))
+    return std::move(error);
+  return shape;
+}
+
+Option mix::mixc::getRangeOption() {
+  return {"range", Option::Assignments, "name=LOW:HIGH ...", "draw an input uniformly"};
+}
+
+Expected<llvm::StringMap<Distribution>> mix::mixc::parseRanges(const Arguments &arguments,
+                                                               const Signature &signature) {
+  llvm::StringMap<Distribution> ranges;
+  for (const auto &[name, text] : arguments.getAssignments("range")) {
+    if (!signature.findInput(name))
+      return llvm::createStringError("--range: '" + signature.mixer + "' has no input '" + name +
+                                     "'");
+    Expected<Distribution> range = parseRange(name, text);
+    if (!range)
+      return range.takeError();
+    ranges[name] = *range;
+  }
+  return ranges;
+}

@@ -1,0 +1,222 @@
+//===- Run.cpp - mixc run ---------------------------------------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/driver/Choose.h"
+#include "tools/driver/RunKernel.h"
+#include "tools/mixc/Commands.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Process.h"
+
+using namespace mix;
+using namespace mix::driver;
+using namespace mix::mixc;
+using llvm::createStringError;
+using llvm::Error;
+using llvm::Expected;
+using llvm::StringRef;
+
+static Expected<TensorMap> readTensors(llvm::ArrayRef<Assignment> files) {
+  TensorMap tensors;
+  for (const auto &[name, path] : files) {
+    Expected<Tensor> tensor = readNpy(path);
+    if (!tensor)
+      return tensor.takeError();
+    tensors.try_emplace(name, std::move(*tensor));
+  }
+  return tensors;
+}
+
+/// The element type to compute in: that of --dtype, else that of the real tensors,
+/// which must then agree.
+static Expected<ElementType> chooseType(const Arguments &arguments, const Signature &signature,
+                                        const Call &call) {
+  if (arguments.has("dtype")) {
+    Expected<std::string> dtype = arguments.getChoice("dtype", {"f64", "f32"});
+    if (!dtype)
+      return dtype.takeError();
+    return *dtype == "f32" ? ElementType::F32 : ElementType::F64;
+  }
+  std::optional<ElementType> type;
+  StringRef typedBy;
+  auto visit = [&](StringRef name, const TensorMap &tensors) -> Error {
+    auto tensor = tensors.find(name);
+    if (tensor == tensors.end() || !isReal(tensor->second.getType()))
+      return Error::success();
+    ElementType own = tensor->second.getType();
+    if (type.value_or(own) != own)
+      return createStringError("'" + name + "' holds " + getTypeName(own) + ", but '" + typedBy +
+                               "' holds " + getTypeName(*type) +
+                               "; choose with --dtype f32 or f64");
+    if (!type)
+      typedBy = name;
+    type = own;
+    return Error::success();
+  };
+  for (const Argument &arg : signature.inputs)
+    if (Error error = visit(arg.name, call.inputs))
+      return error;
+  for (const Argument &arg : signature.states)
+    if (Error error = visit(arg.name, call.states))
+      return error;
+  return type.value_or(ElementType::F64);
+}
+
+/// Writes all files or none: each goes to a temporary beside it, and takes its name
+/// once all are complete.
+static Error writeTensors(llvm::ArrayRef<std::pair<std::string, const Tensor *>> files) {
+  llvm::SmallVector<std::string> temporaries;
+  auto discard = [&] {
+    for (const std::string &path : temporaries)
+      llvm::sys::fs::remove(path);
+  };
+  std::string suffix = ".tmp" + std::to_string(llvm::sys::Process::getProcessId());
+  for (const auto &[path, tensor] : files) {
+    temporaries.push_back(path + suffix);
+    if (Error error = writeNpy(temporaries.back(), *tensor)) {
+      discard();
+      return error;
+    }
+  }
+  for (const auto &[temporary, file] : llvm::zip(temporaries, files))
+    if (std::error_code code = llvm::sys::fs::rename(temporary, file.first)) {
+      discard();
+      return createStringError("cannot write '" + file.first + "': " + code.message());
+    }
+  return Error::success();
+}
+
+/// Checks the names of --out and --state-out before anything runs.
+static Error checkResultNames(const Arguments &arguments, const Signature &signature) {
+  auto list = [](llvm::ArrayRef<Argument> declared) {
+    return llvm::join(llvm::map_range(declared, [](const Argument &a) { return a.name; }), ", ");
+  };
+  for (const auto &[name, path] : arguments.getAssignments("out"))
+    if (!signature.findOutput(name))
+      return createStringError("'" + signature.mixer + "' has no output '" + name + "'; it has " +
+                               list(signature.outputs));
+  for (const auto &[name, path] : arguments.getAssignments("state-out"))
+    if (!signature.findState(name))
+      return createStringError("'" + signature.mixer + "' has no state '" + name +
+                               (signature.states.empty() ? std::string("'; it has none")
+                                                         : "'; it has " + list(signature.states)));
+  if (arguments.getAssignments("out").empty() && arguments.getAssignments("state-out").empty())
+    return createStringError("nothing to write: add --out " + signature.outputs.front().name +
+                             "=FILE.npy");
+  return Error::success();
+}
+
+static Expected<Call> readCall(const Arguments &arguments, const Signature &signature) {
+  Expected<std::string> layout = arguments.getChoice("layout", {"bthd", "bhtd"});
+  if (!layout)
+    return layout.takeError();
+  Call call;
+  Expected<SizeMap> sizes = arguments.getNumbers("size");
+  if (!sizes)
+    return sizes.takeError();
+  call.shape.sizes = std::move(*sizes);
+  Expected<TensorMap> inputs = readTensors(arguments.getAssignments("in"));
+  if (!inputs)
+    return inputs.takeError();
+  call.inputs = std::move(*inputs);
+  Expected<TensorMap> states = readTensors(arguments.getAssignments("state-in"));
+  if (!states)
+    return states.takeError();
+  call.states = std::move(*states);
+  if (Error error = bindCall(signature, *layout == "bthd" ? MIXWRIGHT_BTHD : MIXWRIGHT_BHTD, call))
+    return std::move(error);
+  return call;
+}
+
+static Expected<CallResult> compute(const Arguments &arguments, Spec &spec, const Call &call,
+                                    ElementType type) {
+  Expected<FormChoice> wanted = parseForm(arguments.get("form", "auto"));
+  if (!wanted)
+    return wanted.takeError();
+  Expected<int64_t> threads = parseThreads(arguments);
+  if (!threads)
+    return threads.takeError();
+  Expected<ChosenKernel> chosen = chooseKernel(spec, call.shape.sizes, *wanted, type);
+  if (!chosen)
+    return chosen.takeError();
+  for (const std::string &note : chosen->notes)
+    llvm::errs() << "note: " << note << '\n';
+  if (!*wanted && chosen->form != Form::Chunked)
+    llvm::errs() << "note: running the " << getFormName(chosen->form) << " form\n";
+
+  if (!chosen->kernel) {
+    Expected<Program> program = spec.build(call.shape.sizes);
+    if (!program)
+      return program.takeError();
+    return evaluateCall(program->getMixer(), spec.getSignature(), call, type);
+  }
+  Expected<ThreadPool> pool = ThreadPool::create(*threads);
+  if (!pool)
+    return pool.takeError();
+  BoundKernel bound(chosen->kernel->get(), spec.getSignature(), call);
+  bound.poisonResults();
+  if (Error error = bound.run(*pool))
+    return std::move(error);
+  return bound.takeResults();
+}
+
+static Expected<int> run(const Arguments &arguments) {
+  auto spec = loadSpec(arguments);
+  if (!spec)
+    return spec.takeError();
+  const Signature &signature = (*spec)->getSignature();
+  if (Error error = checkResultNames(arguments, signature))
+    return std::move(error);
+  Expected<Call> call = readCall(arguments, signature);
+  if (!call)
+    return call.takeError();
+  Expected<ElementType> type = chooseType(arguments, signature, *call);
+  if (!type)
+    return type.takeError();
+  Expected<CallResult> result = compute(arguments, **spec, *call, *type);
+  if (!result)
+    return result.takeError();
+
+  llvm::SmallVector<std::pair<std::string, const Tensor *>> files;
+  for (const auto &[name, path] : arguments.getAssignments("out"))
+    files.push_back({path, &result->outputs[name]});
+  for (const auto &[name, path] : arguments.getAssignments("state-out"))
+    files.push_back({path, &result->states[name]});
+  if (Error error = writeTensors(files))
+    return std::move(error);
+  return 0;
+}
+
+Command mix::mixc::getRunCommand() {
+  return {
+      "run",
+      {"FILE.mix"},
+      "run a mixer on tensors from .npy files",
+      "A tensor that is declared [T, K] is given as [B, T, H, K] (batch, tokens, heads), or as\n"
+      "[B, H, T, K] with --layout bhtd, or as [T, K] for one head of one sequence; [T] as\n"
+      "[B, T, H]; a param as declared or with heads in front; a state [K, V] as [B, H, K, V].\n"
+      "Head counts may differ where one divides the other. Results come in the same style.\n"
+      "Files hold float32, float64, int32, int64 or bool.",
+      "mixc run examples/gated_delta_rule.mix --in q=q.npy k=k.npy v=v.npy g=g.npy\n"
+      "    beta=beta.npy --out o=o.npy --state-out S=S.npy",
+      {{"in", Option::Assignments, "name=FILE ...", "inputs and params"},
+       {"out", Option::Assignments, "name=FILE ...", "outputs to write"},
+       {"state-in", Option::Assignments, "name=FILE ...",
+        "initial states (default: what the spec says)"},
+       {"state-out", Option::Assignments, "name=FILE ...", "final states to write"},
+       {"form", Option::Value, "FORM",
+        "auto: the fastest that can be derived, and says so if\n"
+        "that is not chunked; chunked; recurrent; reference: the\n"
+        "definition in float64"},
+       {"dtype", Option::Value, "TYPE", "compute in f32 or f64 (default: as the inputs)"},
+       {"layout", Option::Value, "LAYOUT", "bthd (default) or bhtd"},
+       {"size", Option::AssignmentCommas, "AXIS=N,...", "sizes of axes that no input has"},
+       getSetOption(),
+       getMixerOption(),
+       getThreadsOption()},
+      run};
+}
