@@ -166,9 +166,11 @@ def TileMixers : Pass<"mix-tile", "::mlir::ModuleOp"> {
     Option<"form", "form", "std::string", "\"chunked\"",
            "How affine scans run: 'chunked' or 'recurrent'.">,
     Option<"element", "element", "std::string", "\"f32\"", "The type of reals: 'f32' or 'f64'.">,
-    Option<"chunk", "chunk", "int64_t", "32", "Tokens in a chunk of a scan.">,
+    Option<"chunk", "chunk", "int64_t", "0", "Tokens in a chunk of a scan; 0 to choose it.">,
     Option<"rows", "rows", "int64_t", "64", "Positions that one task of a grid computes.">,
-    Option<"keys", "keys", "int64_t", "64", "Tokens in a block of a reduction.">
+    Option<"keys", "keys", "int64_t", "64", "Tokens in a block of a reduction.">,
+    Option<"featureBlock", "feature-block", "int64_t", "64",
+           "Features that one task of an elementwise recurrence computes.">
   ];
   let statistics = [
     Statistic<"numTiled", "num-tiled", "Mixers with a tile program">,

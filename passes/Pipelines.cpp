@@ -41,6 +41,7 @@ struct TilePipelineOptions : PassPipelineOptions<TilePipelineOptions> {
   Option<int64_t> chunk{*this, "chunk", llvm::cl::init(defaults.chunk)};
   Option<int64_t> rows{*this, "rows", llvm::cl::init(defaults.rows)};
   Option<int64_t> keys{*this, "keys", llvm::cl::init(defaults.keys)};
+  Option<int64_t> featureBlock{*this, "feature-block", llvm::cl::init(defaults.featureBlock)};
 };
 } // namespace
 
@@ -50,7 +51,7 @@ void mix::registerMixPipelines() {
   PassPipelineRegistration<TilePipelineOptions>(
       "mix-tile-pipeline", "Turn mixers in normal form (L2) into tile programs (L3)",
       [](OpPassManager &manager, const TilePipelineOptions &options) {
-        buildTilePipeline(
-            manager, {options.form, options.element, options.chunk, options.rows, options.keys});
+        buildTilePipeline(manager, {options.form, options.element, options.chunk, options.rows,
+                                    options.keys, options.featureBlock});
       });
 }

@@ -104,9 +104,12 @@ struct TilePass : mix::impl::TileMixersBase<TilePass> {
     parameters.chunk = chunk;
     parameters.rows = rows;
     parameters.keys = keys;
-    for (auto [name, size] : {std::pair("chunk", parameters.chunk),
-                              {"rows", parameters.rows},
-                              {"keys", parameters.keys}})
+    parameters.featureBlock = featureBlock;
+    if (chunk < 0)
+      return reject("chunk", std::to_string(chunk), "a positive number, or 0");
+    for (auto [name, size] : {std::pair("rows", parameters.rows),
+                              {"keys", parameters.keys},
+                              {"feature-block", parameters.featureBlock}})
       if (size <= 0)
         return reject(name, std::to_string(size), "a positive number");
     for (auto mixer : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
@@ -123,14 +126,14 @@ private:
 
   void tileMixer(func::FuncOp mixer, const TileParameters &parameters);
   void annotate(func::FuncOp function, func::FuncOp mixer, const TilePlan &plan, unsigned number,
-                const TileSignature &signature, const TileParameters &parameters,
+                const TileSignature &signature, const PhaseEmitter &emitter,
                 ArrayRef<StringRef> spaces);
 };
 } // namespace
 
 void TilePass::annotate(func::FuncOp function, func::FuncOp mixer, const TilePlan &plan,
                         unsigned number, const TileSignature &signature,
-                        const TileParameters &parameters, ArrayRef<StringRef> spaces) {
+                        const PhaseEmitter &emitter, ArrayRef<StringRef> spaces) {
   Builder b(&getContext());
   auto describe = [&](unsigned n, StringRef name, StringRef kind, ArrayRef<StringRef> axes) {
     function.setArgAttr(n, kNameAttr, b.getStringAttr(name));
@@ -154,10 +157,10 @@ void TilePass::annotate(func::FuncOp function, func::FuncOp mixer, const TilePla
   function->setAttr("tile.phase", b.getI64IntegerAttr(number));
   function->setAttr("tile.mixer", b.getStringAttr(mixer.getName()));
   function->setAttr("tile.form", b.getStringAttr(form));
-  function->setAttr("tile.features", b.getI64IntegerAttr(1));
+  function->setAttr("tile.features", b.getI64IntegerAttr(emitter.getNumFeatureBlocks()));
   if (!phase.isSequential && !phase.space.empty()) {
     function->setAttr("tile.space", b.getStringAttr(phase.space));
-    function->setAttr("tile.rows", b.getI64IntegerAttr(parameters.rows));
+    function->setAttr("tile.rows", b.getI64IntegerAttr(emitter.getNumRows()));
   }
   function->setAttr("mix.spaces", b.getStrArrayAttr(spaces));
   if (Attribute blocks = mixer->getAttr(kBlocksAttr))
@@ -190,7 +193,7 @@ void TilePass::tileMixer(func::FuncOp mixer, const TileParameters &parameters) {
   OpBuilder builder(mixer);
   for (auto [n, function] : llvm::enumerate(functions)) {
     emitters[n]->addWorkspaces();
-    annotate(*function, mixer, plan, n, signature, parameters, spaces);
+    annotate(*function, mixer, plan, n, signature, *emitters[n], spaces);
     builder.insert(function.release());
     ++numPhases;
   }

@@ -196,12 +196,12 @@ Tile PhaseEmitter::load(Value view, RankedTensorType type, ArrayRef<unsigned> sl
   bool hasHoles = false;
   for (auto [dim, axis] : llvm::enumerate(getAxes(type))) {
     if (!slotOf[dim]) {
-      offsets.push_back(tb.index(0));
+      offsets.push_back(axis == blockAxis ? blockStart : tb.index(0));
       axes.push_back(axis);
       if (type.isDynamicDim(dim))
         return fail(tb.loc, "a tile needs the whole axis '" + axis + "', whose size is not static",
                     type);
-      shape.push_back(type.getDimSize(dim));
+      shape.push_back(tb.getSize(axis));
       continue;
     }
     const Slot &slot = slots[slotOf[dim]];
@@ -242,7 +242,7 @@ void PhaseEmitter::store(Tile tile, Value view, RankedTensorType type, Value row
     if (!isRow && type.isDynamicDim(dim))
       fail(tb.loc, "a tile needs the whole axis '" + axis + "', whose size is not static", type);
     axes.push_back(isRow ? StringRef(kRow) : axis);
-    offsets.push_back(isRow ? row : tb.index(0));
+    offsets.push_back(isRow ? row : axis == blockAxis ? blockStart : tb.index(0));
   }
   Tile full = tb.spread(tile, axes);
   if (axes.empty())
@@ -336,7 +336,6 @@ Tile PhaseEmitter::emitInitial(InitialOp op) {
 
 /// A loop over chunks of tokens that carries every state and prefix of the phase.
 void PhaseEmitter::emitSequential() {
-  tb.setSize(kRow, parameters.chunk);
   SmallVector<Value> keys;
   SmallVector<Tile> inits;
   for (Operation *anchor : phase.anchors) {
@@ -380,6 +379,10 @@ void PhaseEmitter::emitSequential() {
       storeFinal(key, tile);
 }
 
+int64_t PhaseEmitter::getNumFeatureBlocks() const {
+  return blockAxis.empty() ? 1 : llvm::divideCeil(numFeatures, parameters.featureBlock);
+}
+
 func::FuncOp PhaseEmitter::emit() {
   MLIRContext *context = mixer.getContext();
   SmallVector<Type> types;
@@ -397,24 +400,30 @@ func::FuncOp PhaseEmitter::emit() {
 
   tb.builder.setInsertionPoint(ret);
   bool isGrid = !phase.isSequential && !phase.space.empty();
-  OpFoldResult one = tb.builder.getIndexAttr(1), tasks = one;
+  tb.setSize(kRow, getNumRows());
+  chooseFeatureBlock();
+  OpFoldResult tasks = tb.builder.getIndexAttr(1);
+  OpFoldResult features = tb.builder.getIndexAttr(getNumFeatureBlocks());
   if (isGrid) {
-    Value rows = tb.index(parameters.rows);
+    Value rows = tb.index(tb.getSize(kRow));
     tasks =
         arith::CeilDivSIOp::create(tb.builder, tb.loc, getAxisSize(phase.space), rows).getResult();
   }
-  auto grid = scf::ForallOp::create(tb.builder, tb.loc, {one, tasks}, ValueRange(), std::nullopt);
+  auto grid =
+      scf::ForallOp::create(tb.builder, tb.loc, {features, tasks}, ValueRange(), std::nullopt);
   scopes[0].before = grid;
   scopes.emplace_back().block = grid.getBody();
   scopes[1].before = grid.getBody()->getTerminator();
   moveTo(1);
+  if (!blockAxis.empty())
+    blockStart = arith::MulIOp::create(tb.builder, tb.loc, grid.getInductionVar(0),
+                                       tb.index(parameters.featureBlock));
   if (phase.isSequential) {
     emitSequential();
   } else {
     if (isGrid) {
-      tb.setSize(kRow, parameters.rows);
       Value offset = arith::MulIOp::create(tb.builder, tb.loc, grid.getInductionVar(1),
-                                           tb.index(parameters.rows));
+                                           tb.index(tb.getSize(kRow)));
       rowSlot = addSlot({kRow, phase.space, offset, Value(), 1});
     }
     storeRows();

@@ -12,6 +12,7 @@
 //  * TileReads.cpp   loads of arguments and workspaces;
 //  * TilePadding.cpp what values are past the end of the tokens;
 //  * TileRows.cpp    scans, recurrences row by row, prefixes;
+//  * TileSizes.cpp   how large tiles are;
 //  * TileStream.cpp  reductions over keys, block by block;
 //  * TilePhase.cpp   loops and stores around all that.
 //
@@ -31,7 +32,9 @@ namespace mix {
 struct TileParameters {
   bool isChunked;
   mlir::Type element;
-  int64_t chunk, rows, keys;
+  /// Tokens in a chunk (0: chosen), positions per task, keys per block, and features per
+  /// task of an elementwise recurrence.
+  int64_t chunk, rows, keys, featureBlock;
 };
 
 /// The arguments of every phase of a mixer, before its workspaces and the `given` flags.
@@ -94,6 +97,10 @@ public:
 
   /// Emits the phase's function.
   mlir::func::FuncOp emit();
+  /// Tokens in a chunk, or positions per task of the grid.
+  int64_t getNumRows() const;
+  /// Feature blocks of the grid.
+  int64_t getNumFeatureBlocks() const;
   /// Gives the function an argument for every workspace of the plan, also those that only
   /// other phases use. Values that stay the same keep their types.
   void addWorkspaces();
@@ -117,6 +124,9 @@ private:
   using RowBody = llvm::function_ref<void(
       unsigned scope, unsigned slot, llvm::ArrayRef<Tile> states, llvm::SmallVectorImpl<Tile> &next,
       llvm::SmallVectorImpl<Tile> &outputs)>;
+
+  // TileSizes.cpp
+  void chooseFeatureBlock();
 
   // TilePhase.cpp: loops
   void emitSequential();
@@ -275,6 +285,11 @@ private:
 
   std::vector<Scope> scopes;
   std::vector<Slot> slots;
+  /// The feature axis that the grid cuts into blocks, if any, its size, and the start of
+  /// the task's block.
+  llvm::StringRef blockAxis;
+  int64_t numFeatures = 0;
+  mlir::Value blockStart;
   /// The scope and the slot of the rows that the phase computes.
   unsigned rowScope = 1, rowSlot = 0;
   /// The carried tiles of a sequential phase: states and carries of prefixes.
