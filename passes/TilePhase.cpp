@@ -362,7 +362,7 @@ void PhaseEmitter::emitSequential() {
   tb.loc = mixer.getLoc();
   Value zero = tb.index(0), count = getAxisSize(phase.space);
   SmallVector<Tile> finals =
-      loop(1, zero, count, parameters.chunk, inits,
+      loop(1, zero, count, tb.getSize(kRow), inits,
            [&](unsigned scope, Value position, ArrayRef<Tile> tiles) {
              rowScope = scope;
              rowSlot = addSlot({kRow, phase.space, position, Value(), scope});

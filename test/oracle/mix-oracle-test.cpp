@@ -22,6 +22,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "passes/Passes.h"
+#include "passes/Pipelines.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/InitLLVM.h"
@@ -249,6 +250,7 @@ int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   registerAllPasses();
   mix::registerMixPasses();
+  mix::registerMixPipelines();
   cl::ParseCommandLineOptions(argc, argv,
                               "Compares the examples of a folder with their oracles.\n");
   if (lengths.empty())
