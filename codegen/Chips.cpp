@@ -30,7 +30,15 @@ const std::vector<Row> &getRows() {
        {"avx2", "fma", "bmi2", "f16c"}},
       {{"x86-64-v2", "x86_64-unknown-linux-gnu", "x86-64-v2", "", 16, {4, 3}, {1, 8}, false, false},
        {"sse4.2", "popcnt"}},
-      {{"armv8-a", "aarch64-unknown-linux-gnu", "generic", "+neon", 16, {6, 4}, {1, 8}, true, false},
+      {{"armv8-a",
+        "aarch64-unknown-linux-gnu",
+        "generic",
+        "+neon",
+        16,
+        {6, 4},
+        {1, 8},
+        true,
+        false},
        {"neon"}},
   };
   return rows;
@@ -49,9 +57,9 @@ llvm::Expected<Chip> findNativeChip() {
   llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
   llvm::Triple host(llvm::sys::getProcessTriple());
   for (const Row &row : getRows()) {
-    bool runs = llvm::Triple(row.chip.triple).getArch() == host.getArch() &&
-                llvm::all_of(row.needs,
-                             [&](const char *feature) { return features.lookup(feature); });
+    bool runs =
+        llvm::Triple(row.chip.triple).getArch() == host.getArch() &&
+        llvm::all_of(row.needs, [&](const char *feature) { return features.lookup(feature); });
     if (!runs)
       continue;
     Chip chip = row.chip;

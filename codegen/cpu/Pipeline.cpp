@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -23,7 +25,12 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
 } // namespace
 
 void cpu::buildCpuPipeline(OpPassManager &pm, StringRef chip) {
-  pm.addPass(createCpuLowerMath({chip.str()}));
+  std::string name = chip.str();
+  pm.addNestedPass<func::FuncOp>(createConvertElementwiseToLinalgPass());
+  pm.addNestedPass<func::FuncOp>(createCpuAssignLayouts({name}));
+  pm.addNestedPass<func::FuncOp>(createCpuAssignBuffers({name}));
+  pm.addPass(createCpuEmit({name}));
+  pm.addPass(createCpuLowerMath({name}));
   pm.addPass(createCpuToLLVM());
 }
 

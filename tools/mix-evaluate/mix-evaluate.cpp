@@ -10,6 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "RunKernel.h"
+#include "codegen/cpu/Target.h"
 #include "dialect/Evaluate.h"
 #include "dialect/EvaluateTile.h"
 #include "dialect/Mix.h"
@@ -46,6 +48,9 @@ static cl::opt<double> tolerance("tolerance", cl::desc("The largest accepted rel
                                  cl::init(1e-10));
 static cl::opt<bool> roundsToFloat("round",
                                    cl::desc("Round the f32 values of tile programs to float"));
+static cl::opt<std::string>
+    cpuChip("cpu", cl::desc("Compile tile programs for this row of the chip table and run them"),
+            cl::value_desc("native"));
 static cl::opt<bool> printValues("print", cl::desc("Print the outputs and final states"));
 
 namespace {
@@ -290,7 +295,9 @@ static Expected<bool> runProblem(ModuleOp module, ModuleOp other, const Signatur
                << (problem.givesStates ? " with initial states" : "");
   bool passed = true;
   if (other) {
-    Expected<Evaluation> actual = evaluateNamed(other, signature.mixer, *inputs, *states);
+    Expected<Evaluation> actual =
+        cpuChip.empty() ? evaluateNamed(other, signature.mixer, *inputs, *states)
+                        : runOnCpu(other, signature.mixer, cpuChip, *inputs, *states);
     if (!actual)
       return actual.takeError();
     double error = std::max(relativeError(actual->outputs, expected->outputs),
@@ -344,6 +351,7 @@ int main(int argc, char **argv) {
   DialectRegistry registry;
   registerAllDialects(registry);
   registry.insert<MixDialect, tile::TileDialect>();
+  cpu::registerTargetDialects(registry);
   MLIRContext context(registry);
   OwningOpRef<ModuleOp> module = parse(inputFile, context), other;
   if (!module)

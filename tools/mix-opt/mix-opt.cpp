@@ -18,8 +18,7 @@ int main(int argc, char **argv) {
   mlir::registerAllPasses();
   mix::registerMixPasses();
   mix::registerMixPipelines();
-  mix::cpu::registerCpuLowerMath();
-  mix::cpu::registerCpuToLLVM();
+  mix::cpu::registerCpuPasses();
   mix::cpu::registerCpuPipeline();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);

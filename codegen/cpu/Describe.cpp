@@ -1,0 +1,255 @@
+//===- Describe.cpp - The constant that describes a kernel ------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/Describe.h"
+#include "codegen/cpu/Memory.h"
+#include "mixwright/abi.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace mlir;
+using namespace mix;
+using namespace mix::cpu;
+
+namespace {
+
+/// Writes LLVM globals whose initialisers are structs of numbers and addresses.
+class Describer {
+public:
+  Describer(OpBuilder &b, ArrayRef<EmittedPhase> phases, StringRef target)
+      : b(b), phases(phases), first(phases.front().phase), target(target), loc(first.getLoc()),
+        pointer(LLVM::LLVMPointerType::get(b.getContext())), i32(b.getI32Type()),
+        i64(b.getI64Type()) {}
+
+  LogicalResult run();
+
+private:
+  using Fields = SmallVector<std::function<Value()>>;
+  /// A struct value under construction: one closure per field, so that ops are
+  /// made inside the initialiser.
+  Value makeStruct(Type type, const Fields &fields);
+  std::function<Value()> number(Type type, int64_t value);
+  std::function<Value()> addressOf(StringRef symbol);
+  std::function<Value()> string(StringRef text);
+  LLVM::GlobalOp makeGlobal(StringRef name, Type type, LLVM::Linkage linkage,
+                            llvm::function_ref<Value()> init);
+  /// An array of structs; null if there are none.
+  std::function<Value()> array(StringRef name, Type element, ArrayRef<Fields> rows);
+
+  LogicalResult describeSpaces(SmallVectorImpl<Fields> &rows);
+  LogicalResult describeArguments(SmallVectorImpl<Fields> &rows);
+  LogicalResult describePhases(SmallVectorImpl<Fields> &rows);
+  int32_t findSpace(StringRef name);
+
+  OpBuilder &b;
+  ArrayRef<EmittedPhase> phases;
+  func::FuncOp first;
+  StringRef target;
+  Location loc;
+  Type pointer, i32, i64;
+  std::string prefix;
+  SmallVector<StringRef> spaces;
+  llvm::StringMap<std::string> strings;
+};
+
+} // namespace
+
+std::function<Value()> Describer::number(Type type, int64_t value) {
+  return [=, this_ = this] {
+    return LLVM::ConstantOp::create(this_->b, this_->loc, type,
+                                    this_->b.getIntegerAttr(type, value));
+  };
+}
+
+std::function<Value()> Describer::addressOf(StringRef symbol) {
+  return [this, name = symbol.str()] { return LLVM::AddressOfOp::create(b, loc, pointer, name); };
+}
+
+std::function<Value()> Describer::string(StringRef text) {
+  std::string &name = strings[text];
+  if (name.empty()) {
+    name = prefix + "_string" + std::to_string(strings.size());
+    std::string bytes = text.str();
+    bytes.push_back('\0');
+    auto type = LLVM::LLVMArrayType::get(b.getI8Type(), bytes.size());
+    LLVM::GlobalOp::create(b, loc, type, /*isConstant=*/true, LLVM::Linkage::Private, name,
+                           b.getStringAttr(bytes));
+  }
+  return addressOf(name);
+}
+
+Value Describer::makeStruct(Type type, const Fields &fields) {
+  Value value = LLVM::UndefOp::create(b, loc, type);
+  for (auto [index, field] : llvm::enumerate(fields))
+    value = LLVM::InsertValueOp::create(b, loc, value, field(), (int64_t)index);
+  return value;
+}
+
+LLVM::GlobalOp Describer::makeGlobal(StringRef name, Type type, LLVM::Linkage linkage,
+                                     llvm::function_ref<Value()> init) {
+  auto global =
+      LLVM::GlobalOp::create(b, loc, type, /*isConstant=*/true, linkage, name, Attribute());
+  OpBuilder::InsertionGuard guard(b);
+  b.createBlock(&global.getInitializerRegion());
+  LLVM::ReturnOp::create(b, loc, init());
+  return global;
+}
+
+std::function<Value()> Describer::array(StringRef name, Type element, ArrayRef<Fields> rows) {
+  if (rows.empty())
+    return [this] { return LLVM::ZeroOp::create(b, loc, pointer); };
+  std::string symbol = prefix + "_" + name.str();
+  auto type = LLVM::LLVMArrayType::get(element, rows.size());
+  makeGlobal(symbol, type, LLVM::Linkage::Private, [&] {
+    Value value = LLVM::UndefOp::create(b, loc, type);
+    for (auto [index, row] : llvm::enumerate(rows))
+      value = LLVM::InsertValueOp::create(b, loc, value, makeStruct(element, row), (int64_t)index);
+    return value;
+  });
+  return addressOf(symbol);
+}
+
+int32_t Describer::findSpace(StringRef name) {
+  auto it = llvm::find(spaces, name);
+  return it == spaces.end() ? -1 : it - spaces.begin();
+}
+
+/// `mix.spaces = ["T", "B"]`, `mix.blocks = {B = ["T", 64]}`.
+LogicalResult Describer::describeSpaces(SmallVectorImpl<Fields> &rows) {
+  if (auto names = first->getAttrOfType<ArrayAttr>("mix.spaces"))
+    for (Attribute name : names)
+      if (auto text = dyn_cast<StringAttr>(name))
+        spaces.push_back(text.getValue());
+  auto blocks = first->getAttrOfType<DictionaryAttr>("mix.blocks");
+  for (StringRef space : spaces) {
+    int64_t base = -1, block = 0;
+    if (auto row = blocks ? dyn_cast_or_null<ArrayAttr>(blocks.get(space)) : ArrayAttr()) {
+      auto name = row.size() == 2 ? dyn_cast<StringAttr>(row[0]) : StringAttr();
+      auto size = row.size() == 2 ? dyn_cast<IntegerAttr>(row[1]) : IntegerAttr();
+      if (!name || !size || findSpace(name.getValue()) < 0)
+        return first.emitError("expects 'mix.blocks' to give space '")
+               << space << "' a known space and a block size";
+      base = findSpace(name.getValue());
+      block = size.getInt();
+    }
+    rows.push_back({string(space), number(i32, base), number(i64, block)});
+  }
+  return success();
+}
+
+LogicalResult Describer::describeArguments(SmallVectorImpl<Fields> &rows) {
+  auto dimType = LLVM::LLVMStructType::getLiteral(b.getContext(), {pointer, i64, i32});
+  auto dimsType = LLVM::LLVMArrayType::get(dimType, MIXWRIGHT_MAX_RANK);
+  for (auto [index, type] : llvm::enumerate(first.getArgumentTypes())) {
+    auto view = dyn_cast<MemRefType>(type);
+    if (!view)
+      continue;
+    auto name = first.getArgAttrOfType<StringAttr>(index, "mix.name");
+    auto kindName = first.getArgAttrOfType<StringAttr>(index, "mix.kind");
+    auto axes = first.getArgAttrOfType<ArrayAttr>(index, "mix.axes");
+    int kind = llvm::StringSwitch<int>(kindName ? kindName.getValue() : "")
+                   .Case("input", MIXWRIGHT_INPUT)
+                   .Case("param", MIXWRIGHT_PARAM)
+                   .Case("state_in", MIXWRIGHT_STATE_IN)
+                   .Case("output", MIXWRIGHT_OUTPUT)
+                   .Case("state_out", MIXWRIGHT_STATE_OUT)
+                   .Case("workspace", MIXWRIGHT_WORKSPACE)
+                   .Default(-1);
+    if (!name || kind < 0 || !axes || (int64_t)axes.size() != view.getRank() ||
+        view.getRank() > MIXWRIGHT_MAX_RANK)
+      return first.emitError("expects argument ")
+             << index << " to have 'mix.name', a known 'mix.kind', and 'mix.axes' with one name "
+             << "for each of at most " << MIXWRIGHT_MAX_RANK << " dimensions";
+    Type element = view.getElementType();
+    int dtype = element.isF32()         ? MIXWRIGHT_F32
+                : element.isF64()       ? MIXWRIGHT_F64
+                : element.isInteger(32) ? MIXWRIGHT_I32
+                                        : MIXWRIGHT_I64;
+    SmallVector<Fields> dims;
+    for (auto [axis, size] : llvm::zip_equal(axes.getAsRange<StringAttr>(), view.getShape())) {
+      int32_t space = ShapedType::isDynamic(size) ? findSpace(axis.getValue()) : -1;
+      if (ShapedType::isDynamic(size) && space < 0)
+        return first.emitError("expects axis '")
+               << axis.getValue() << "' of argument '" << name.getValue()
+               << "' to have a size or to be one of 'mix.spaces'";
+      dims.push_back({string(axis.getValue()), number(i64, ShapedType::isDynamic(size) ? -1 : size),
+                      number(i32, space)});
+    }
+    auto makeDims = [=, this_ = this] {
+      Value value = LLVM::ZeroOp::create(this_->b, this_->loc, dimsType);
+      for (auto [dim, fields] : llvm::enumerate(dims))
+        value = LLVM::InsertValueOp::create(this_->b, this_->loc, value,
+                                            this_->makeStruct(dimType, fields), (int64_t)dim);
+      return value;
+    };
+    rows.push_back({string(name.getValue()), number(i32, kind), number(i32, dtype),
+                    number(i32, view.getRank()), makeDims});
+  }
+  return success();
+}
+
+LogicalResult Describer::describePhases(SmallVectorImpl<Fields> &rows) {
+  for (EmittedPhase emitted : phases) {
+    func::FuncOp phase = emitted.phase;
+    auto number64 = [&](StringRef name, int64_t otherwise) {
+      auto attr = phase->getAttrOfType<IntegerAttr>(name);
+      return attr ? attr.getInt() : otherwise;
+    };
+    int32_t space = -1;
+    if (auto name = phase->getAttrOfType<StringAttr>("tile.space")) {
+      space = findSpace(name.getValue());
+      if (space < 0 || number64("tile.rows", 0) < 1)
+        return phase.emitError("expects 'tile.space' to be one of 'mix.spaces', with 'tile.rows'");
+    }
+    rows.push_back(
+        {addressOf(emitted.function.getName()), number(i64, number64("tile.features", 1)),
+         number(i32, space), number(i64, number64("tile.rows", 0)),
+         number(i32, phase->hasAttr("tile.last_first")), number(i64, number64(kScratch, 0))});
+  }
+  return success();
+}
+
+LogicalResult Describer::run() {
+  auto mixer = first->getAttrOfType<StringAttr>("tile.mixer");
+  auto form = first->getAttrOfType<StringAttr>("tile.form");
+  if (!mixer || !form)
+    return first.emitError("expects a phase to have 'tile.mixer' and 'tile.form'");
+  std::string name = "mixwright_kernel_" + mixer.str() + "_" + form.str();
+  prefix = "." + name;
+  for (EmittedPhase emitted : phases)
+    if (emitted.phase.getArgumentTypes() != first.getArgumentTypes())
+      return emitted.phase.emitError("expects all phases of a mixer to have the same arguments");
+
+  auto structOf = [&](ArrayRef<Type> fields) {
+    return LLVM::LLVMStructType::getLiteral(b.getContext(), fields);
+  };
+  Type dims = LLVM::LLVMArrayType::get(structOf({pointer, i64, i32}), MIXWRIGHT_MAX_RANK);
+  SmallVector<Fields> spaceRows, argumentRows, phaseRows;
+  if (failed(describeSpaces(spaceRows)) || failed(describeArguments(argumentRows)) ||
+      failed(describePhases(phaseRows)))
+    return failure();
+  auto spaceArray = array("spaces", structOf({pointer, i32, i64}), spaceRows);
+  auto argumentArray = array("args", structOf({pointer, i32, i32, i32, dims}), argumentRows);
+  auto phaseArray = array("phases", structOf({pointer, i64, i32, i64, i32, i64}), phaseRows);
+  Fields kernel = {number(i32, MIXWRIGHT_ABI_VERSION),
+                   string(mixer.getValue()),
+                   string(form.getValue()),
+                   string(target),
+                   number(i32, spaceRows.size()),
+                   spaceArray,
+                   number(i32, argumentRows.size()),
+                   argumentArray,
+                   number(i32, phaseRows.size()),
+                   phaseArray};
+  Type type = structOf({i32, pointer, pointer, pointer, i32, pointer, i32, pointer, i32, pointer});
+  makeGlobal(name, type, LLVM::Linkage::External, [&] { return makeStruct(type, kernel); });
+  return success();
+}
+
+LogicalResult cpu::emitDescription(OpBuilder &b, ArrayRef<EmittedPhase> phases, StringRef target) {
+  return Describer(b, phases, target).run();
+}

@@ -1,0 +1,335 @@
+//===- EmitLinalg.cpp - Elementwise work, reductions, transposes ------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/LinalgLoops.h"
+#include "codegen/cpu/Memory.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace mix;
+using namespace mix::cpu;
+
+/// Vectors of one row whose reductions run side by side, to hide latency.
+static constexpr int64_t kVectorsAtOnce = 4;
+
+static Value getOffset(KernelBuilder &k, const Tile &tile, const Access &access,
+                       ValueRange position) {
+  if (!tile.inMemory())
+    return k.constant(0);
+  Value offset = k.constant(access.getOffset(tile.strides));
+  for (auto [loop, iv] : llvm::enumerate(position))
+    if (int64_t stride = access.getStride(loop, tile.strides))
+      offset = k.add(offset, k.scale(iv, stride));
+  return offset;
+}
+
+Value PhaseEmitter::LinalgLoops::offset(KernelBuilder &k, unsigned operand, ValueRange position) {
+  return getOffset(k, operands[operand], accesses[operand], position);
+}
+
+Value PhaseEmitter::LinalgLoops::resultOffset(KernelBuilder &k, unsigned result,
+                                              ValueRange position) {
+  return getOffset(k, results[result], accesses[op.getNumDpsInputs() + result], position);
+}
+
+LogicalResult PhaseEmitter::emitLinalg(linalg::LinalgOp op) {
+  LinalgLoops loops(op);
+  FailureOr<SmallVector<Access>> accesses = getAccesses(op);
+  if (failed(accesses))
+    return op->emitError("the CPU target needs indexing maps that are linear in the loops");
+  loops.accesses = std::move(*accesses);
+  loops.sizes = op.getStaticLoopRanges();
+  if (llvm::any_of(loops.sizes, ShapedType::isDynamic))
+    return op->emitError("the CPU target needs tiles of static shape");
+  loops.kinds = op.getIteratorTypesArray();
+  for (Value operand : op->getOperands()) {
+    if (isa<RankedTensorType>(operand.getType())) {
+      loops.operands.push_back(getTile(operand));
+      continue;
+    }
+    Tile scalar;
+    scalar.element = operand.getType();
+    scalar.splat = getScalar(operand);
+    loops.operands.push_back(scalar);
+  }
+  for (unsigned index = 0, e = op->getNumResults(); index < e; ++index)
+    loops.results.push_back(tiles[op->getResult(index)] = getPlace(op, index));
+
+  bool reduces = op.getNumLoops() != op.getNumParallelLoops();
+  for (unsigned loop = 0; reduces && loop < loops.sizes.size(); ++loop)
+    if (loops.kinds[loop] == utils::IteratorType::reduction)
+      for (unsigned out = op.getNumDpsInputs(); out < loops.accesses.size(); ++out)
+        if (loops.accesses[out].usesLoop(loop))
+          return op->emitError("expects no output that varies along a reduction");
+
+  if (emitTranspose(loops))
+    return success();
+  loops.vector = chooseVectorLoop(op, loops.accesses);
+  if (loops.vector >= 0 && !loops.isContiguous())
+    loops.vector = -1;
+  loops.width = loops.vector < 0 ? 1 : k.lanes;
+  if (!reduces) {
+    emitParallel(loops);
+    return success();
+  }
+  if (loops.vector >= 0 && loops.kinds[loops.vector] == utils::IteratorType::reduction) {
+    emitLaneReduction(loops);
+    return success();
+  }
+  if (loops.vector >= 0 && isContraction(op)) {
+    FailureOr<ContractionLoops> kernel = getContractionLoops(op, loops.accesses, loops.vector);
+    if (succeeded(kernel)) {
+      emitContraction(loops, *kernel);
+      return success();
+    }
+  }
+  emitReduction(loops);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The body at one position
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> PhaseEmitter::emitBody(LinalgLoops &loops, ValueRange position,
+                                          ValueRange accumulators) {
+  Block *body = loops.op.getBlock();
+  unsigned numInputs = loops.op.getNumDpsInputs();
+  IRMapping values(scalars);
+  for (BlockArgument arg : body->getArguments()) {
+    unsigned operand = arg.getArgNumber();
+    if (arg.use_empty())
+      continue;
+    if (operand >= numInputs && !accumulators.empty()) {
+      values.map(arg, accumulators[operand - numInputs]);
+      continue;
+    }
+    bool uniform = loops.vector < 0 || !loops.accesses[operand].usesLoop(loops.vector) ||
+                   loops.operands[operand].splat;
+    values.map(arg, k.read(loops.operands[operand], loops.offset(k, operand, position),
+                           uniform ? 1 : loops.width));
+  }
+  loops.position = llvm::to_vector(position);
+  for (Operation &op : body->without_terminator())
+    values.map(op.getResult(0), emitBodyOp(op, loops, values));
+  SmallVector<Value> results;
+  for (Value value : body->getTerminator()->getOperands())
+    results.push_back(values.lookupOrDefault(value));
+  return results;
+}
+
+/// One op of a body: a scalar op if all it reads is the same in all lanes, else the
+/// same op on vectors.
+Value PhaseEmitter::emitBodyOp(Operation &op, LinalgLoops &loops, IRMapping &values) {
+  if (auto index = dyn_cast<linalg::IndexOp>(op)) {
+    int64_t loop = index.getDim();
+    Value at = arith::IndexCastOp::create(k.b, k.loc, k.b.getIndexType(), loops.position[loop]);
+    if (loop != loops.vector)
+      return at;
+    return arith::AddIOp::create(k.b, k.loc, k.broadcast(at, k.lanes), k.step(k.b.getIndexType()));
+  }
+  bool uniform = llvm::none_of(op.getOperands(), [&](Value operand) {
+    return isa<VectorType>(values.lookupOrDefault(operand).getType());
+  });
+  if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+    Tile tile = getTile(extract.getTensor());
+    auto readAt = [&](int64_t lane) {
+      SmallVector<Value> at;
+      for (Value index : extract.getIndices()) {
+        Value value = values.lookupOrDefault(index);
+        if (isa<VectorType>(value.getType()))
+          value = vector::ExtractOp::create(k.b, k.loc, value, lane);
+        at.push_back(k.toInt(value));
+      }
+      return k.read(tile, k.offset(tile, at), 1);
+    };
+    if (uniform)
+      return readAt(0);
+    SmallVector<Value> lanes;
+    for (int64_t lane = 0; lane < k.lanes; ++lane)
+      lanes.push_back(readAt(lane));
+    return vector::FromElementsOp::create(k.b, k.loc, k.getVectorType(tile.element, k.lanes),
+                                          lanes);
+  }
+  if (uniform) {
+    Operation *clone = k.b.clone(op, values);
+    return clone->getResult(0);
+  }
+  OperationState state(op.getLoc(), op.getName());
+  for (Value operand : op.getOperands())
+    state.operands.push_back(k.broadcast(values.lookupOrDefault(operand), k.lanes));
+  state.addTypes(k.getVectorType(op.getResult(0).getType(), k.lanes));
+  state.addAttributes(op.getAttrs());
+  return k.b.create(state)->getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// Loop nests
+//===----------------------------------------------------------------------===//
+
+/// Calls `body` at every position of the loops of the list; lanes are stepped over
+/// `vectors` vectors at a time.
+static void forEach(KernelBuilder &k, ArrayRef<int64_t> sizes, ArrayRef<int64_t> order,
+                    int64_t vectorLoop, int64_t step, SmallVector<Value> &position,
+                    llvm::function_ref<void()> body) {
+  if (order.empty())
+    return body();
+  int64_t loop = order.front();
+  k.loop(0, sizes[loop], loop == vectorLoop ? step : 1, [&](Value iv) {
+    position[loop] = iv;
+    forEach(k, sizes, order.drop_front(), vectorLoop, step, position, body);
+  });
+}
+
+void PhaseEmitter::emitParallel(LinalgLoops &loops) {
+  SmallVector<int64_t> order = loops.getLoops(utils::IteratorType::parallel);
+  SmallVector<Value> position(loops.sizes.size());
+  forEach(k, loops.sizes, order, loops.vector, loops.width, position, [&] {
+    SmallVector<Value> values = emitBody(loops, position, {});
+    for (auto [index, value] : llvm::enumerate(values))
+      k.write(k.broadcast(value, loops.width), loops.results[index],
+              loops.resultOffset(k, index, position));
+  });
+}
+
+/// Carries accumulators of `blocks` neighbouring vectors through the reduction loops.
+static SmallVector<Value> reduceLoops(KernelBuilder &k, ArrayRef<int64_t> sizes,
+                                      ArrayRef<int64_t> order, SmallVector<Value> &position,
+                                      ValueRange carried,
+                                      llvm::function_ref<SmallVector<Value>(ValueRange)> body) {
+  if (order.empty())
+    return body(carried);
+  return k.loopCarrying(0, sizes[order.front()], 1, carried, [&](Value iv, ValueRange inner) {
+    position[order.front()] = iv;
+    return reduceLoops(k, sizes, order.drop_front(), position, inner, body);
+  });
+}
+
+void PhaseEmitter::emitReduction(LinalgLoops &loops) {
+  SmallVector<int64_t> outer = loops.getLoops(utils::IteratorType::parallel);
+  SmallVector<int64_t> inner = loops.getLoops(utils::IteratorType::reduction);
+  unsigned numInputs = loops.op.getNumDpsInputs(), numOuts = loops.results.size();
+  int64_t blocks = 1;
+  if (loops.vector >= 0) {
+    int64_t vectors = llvm::divideCeil(loops.sizes[loops.vector], loops.width);
+    while (blocks < kVectorsAtOnce && vectors % (2 * blocks) == 0)
+      blocks *= 2;
+  }
+  SmallVector<Value> position(loops.sizes.size());
+  auto atBlock = [&](int64_t block) {
+    SmallVector<Value> shifted(position);
+    if (loops.vector >= 0)
+      shifted[loops.vector] = k.add(shifted[loops.vector], k.constant(block * loops.width));
+    return shifted;
+  };
+  forEach(k, loops.sizes, outer, loops.vector, loops.width * blocks, position, [&] {
+    SmallVector<Value> inits;
+    for (int64_t block = 0; block < blocks; ++block)
+      for (unsigned out = 0; out < numOuts; ++out)
+        inits.push_back(k.read(loops.operands[numInputs + out],
+                               loops.offset(k, numInputs + out, atBlock(block)), loops.width));
+    SmallVector<Value> results =
+        reduceLoops(k, loops.sizes, inner, position, inits, [&](ValueRange carried) {
+          SmallVector<Value> next;
+          for (int64_t block = 0; block < blocks; ++block)
+            for (Value value :
+                 emitBody(loops, atBlock(block), carried.slice(block * numOuts, numOuts)))
+              next.push_back(k.broadcast(value, loops.width));
+          return next;
+        });
+    for (int64_t block = 0; block < blocks; ++block)
+      for (unsigned out = 0; out < numOuts; ++out)
+        k.write(results[block * numOuts + out], loops.results[out],
+                loops.resultOffset(k, out, atBlock(block)));
+  });
+}
+
+namespace {
+/// How lanes are combined to one value, and the value that changes nothing.
+struct LaneCombiner {
+  vector::CombiningKind kind;
+  TypedAttr neutral;
+};
+} // namespace
+
+static LaneCombiner getLaneCombiner(OpBuilder &b, Operation *op, Type element) {
+  using Kind = vector::CombiningKind;
+  auto real = [&](double value) { return b.getFloatAttr(element, value); };
+  auto integer = [&](const APInt &value) { return b.getIntegerAttr(element, value); };
+  double infinity = std::numeric_limits<double>::infinity();
+  unsigned bits = element.isIndex() ? 64 : element.getIntOrFloatBitWidth();
+  return llvm::TypeSwitch<Operation *, LaneCombiner>(op)
+      .Case([&](arith::AddFOp) { return LaneCombiner{Kind::ADD, real(0)}; })
+      .Case([&](arith::MulFOp) { return LaneCombiner{Kind::MUL, real(1)}; })
+      .Case([&](arith::MaximumFOp) { return LaneCombiner{Kind::MAXIMUMF, real(-infinity)}; })
+      .Case([&](arith::MinimumFOp) { return LaneCombiner{Kind::MINIMUMF, real(infinity)}; })
+      .Case([&](arith::MaxNumFOp) { return LaneCombiner{Kind::MAXNUMF, real(-infinity)}; })
+      .Case([&](arith::MinNumFOp) { return LaneCombiner{Kind::MINNUMF, real(infinity)}; })
+      .Case([&](arith::MulIOp) { return LaneCombiner{Kind::MUL, integer(APInt(bits, 1))}; })
+      .Case([&](arith::MaxSIOp) {
+        return LaneCombiner{Kind::MAXSI, integer(APInt::getSignedMinValue(bits))};
+      })
+      .Case([&](arith::MinSIOp) {
+        return LaneCombiner{Kind::MINSI, integer(APInt::getSignedMaxValue(bits))};
+      })
+      .Case(
+          [&](arith::AndIOp) { return LaneCombiner{Kind::AND, integer(APInt::getAllOnes(bits))}; })
+      .Case([&](arith::OrIOp) { return LaneCombiner{Kind::OR, integer(APInt(bits, 0))}; })
+      .Default([&](Operation *) { return LaneCombiner{Kind::ADD, integer(APInt(bits, 0))}; });
+}
+
+/// Lanes along a reduction: partial results per lane, combined at the end. The lanes
+/// of the last vector that lie beyond the loop keep their partial result.
+void PhaseEmitter::emitLaneReduction(LinalgLoops &loops) {
+  SmallVector<int64_t> outer = loops.getLoops(utils::IteratorType::parallel);
+  SmallVector<int64_t> inner = loops.getLoops(utils::IteratorType::reduction);
+  llvm::erase(inner, loops.vector);
+  unsigned numInputs = loops.op.getNumDpsInputs(), numOuts = loops.results.size();
+  int64_t size = loops.sizes[loops.vector], whole = size / k.lanes * k.lanes;
+  SmallVector<LaneCombiner> combiners;
+  SmallVector<Value> neutral;
+  for (unsigned out = 0; out < numOuts; ++out) {
+    combiners.push_back(
+        getLaneCombiner(k.b, getCombiner(loops.op, out), loops.results[out].element));
+    Value one = arith::ConstantOp::create(k.b, k.loc, combiners.back().neutral);
+    neutral.push_back(k.broadcast(one, k.lanes));
+  }
+  SmallVector<Value> position(loops.sizes.size());
+  auto accumulate = [&](ValueRange carried) {
+    SmallVector<Value> values = emitBody(loops, position, carried);
+    for (Value &value : values)
+      value = k.broadcast(value, k.lanes);
+    return values;
+  };
+  forEach(k, loops.sizes, outer, -1, 1, position, [&] {
+    SmallVector<Value> partial =
+        reduceLoops(k, loops.sizes, inner, position, neutral, [&](ValueRange carried) {
+          SmallVector<Value> lanes =
+              k.loopCarrying(0, whole, k.lanes, carried, [&](Value iv, ValueRange inside) {
+                position[loops.vector] = iv;
+                return accumulate(inside);
+              });
+          if (whole == size)
+            return lanes;
+          position[loops.vector] = k.constant(whole);
+          SmallVector<Value> last = accumulate(lanes);
+          Value mask = k.mask(k.constant(size - whole));
+          for (auto [kept, value] : llvm::zip_equal(lanes, last))
+            value = arith::SelectOp::create(k.b, k.loc, mask, value, kept);
+          return last;
+        });
+    for (unsigned out = 0; out < numOuts; ++out) {
+      Value initial =
+          k.read(loops.operands[numInputs + out], loops.offset(k, numInputs + out, position), 1);
+      auto flags = isa<FloatType>(loops.results[out].element) ? arith::FastMathFlags::reassoc
+                                                              : arith::FastMathFlags::none;
+      Value total = vector::ReductionOp::create(k.b, k.loc, combiners[out].kind, partial[out],
+                                                initial, flags);
+      k.write(total, loops.results[out], loops.resultOffset(k, out, position));
+    }
+  });
+}

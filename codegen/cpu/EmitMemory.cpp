@@ -1,0 +1,418 @@
+//===- EmitMemory.cpp - Tensors of the caller, slices, reshapes -------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/Memory.h"
+#include "codegen/cpu/PhaseEmitter.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace mix;
+using namespace mix::cpu;
+
+namespace {
+
+/// The part of a tile, along one dimension, that is inside the view: [low, high).
+struct Extent {
+  Value low, high;
+  bool full = false; ///< Known to be the whole dimension.
+};
+
+/// A tile of a view: walks the rows that are inside, and those that are not.
+class Window {
+public:
+  /// `absent` (or null) says that the tensor is not there at all.
+  Window(KernelBuilder &k, const View &view, ValueRange offsets, ArrayRef<bool> nonNegative,
+         ArrayRef<int64_t> shape, Value absent);
+
+  /// Calls `inside(pointer of the row in the view, position)` for every row of which
+  /// some element is inside, and `outside(position)` for the others if given.
+  void forEachRow(llvm::function_ref<void(Value, ValueRange)> inside,
+                  llvm::function_ref<void(ValueRange)> outside);
+
+  Extent lastExtent() const { return extents.empty() ? Extent{{}, {}, true} : extents.back(); }
+  Value lastStride() const { return strides.empty() ? Value() : strides.back(); }
+  /// Whether all of the tile is outside; null if known not to be.
+  Value isOutside() const { return outside; }
+
+private:
+  void walk(Value offset, llvm::function_ref<void(Value, ValueRange)> inside,
+            llvm::function_ref<void(ValueRange)> outside);
+  void walkOutside(llvm::function_ref<void(ValueRange)> outside);
+
+  KernelBuilder &k;
+  ArrayRef<int64_t> shape;
+  SmallVector<Extent> extents;
+  SmallVector<Value> strides;
+  Value start; ///< Offset of the tile's origin in the view.
+  Value outside;
+  SmallVector<Value> position;
+};
+
+} // namespace
+
+/// Whether an index is known not to be negative.
+static bool isNonNegative(Value value, int depth = 8) {
+  IntegerAttr constant;
+  if (matchPattern(value, m_Constant(&constant)))
+    return !constant.getValue().isNegative();
+  if (depth == 0)
+    return false;
+  if (auto arg = dyn_cast<BlockArgument>(value)) {
+    Operation *parent = arg.getOwner()->getParentOp();
+    if (isa<scf::ForallOp>(parent))
+      return true;
+    auto loop = dyn_cast<scf::ForOp>(parent);
+    return loop && arg == loop.getInductionVar() && isNonNegative(loop.getLowerBound(), depth - 1);
+  }
+  Operation *op = value.getDefiningOp();
+  if (isa<memref::DimOp>(op))
+    return true;
+  if (isa<arith::AddIOp, arith::MulIOp, arith::DivSIOp, arith::FloorDivSIOp, arith::CeilDivSIOp,
+          arith::MinSIOp>(op))
+    return isNonNegative(op->getOperand(0), depth - 1) &&
+           isNonNegative(op->getOperand(1), depth - 1);
+  if (isa<arith::MaxSIOp>(op))
+    return isNonNegative(op->getOperand(0), depth - 1) ||
+           isNonNegative(op->getOperand(1), depth - 1);
+  return false;
+}
+
+/// The part of `shape` elements from `offset` that lies in [0, size).
+static Extent getExtent(KernelBuilder &k, Value offset, bool nonNegative, int64_t shape,
+                        Value size) {
+  Extent extent;
+  extent.low = nonNegative ? k.constant(0) : k.clamp(k.sub(k.constant(0), offset), 0, shape);
+  extent.high = k.clamp(k.sub(size, offset), 0, shape);
+  IntegerAttr high;
+  extent.full =
+      nonNegative && matchPattern(extent.high, m_Constant(&high)) && high.getInt() == shape;
+  return extent;
+}
+
+Window::Window(KernelBuilder &k, const View &view, ValueRange offsets, ArrayRef<bool> nonNegative,
+               ArrayRef<int64_t> shape, Value absent)
+    : k(k), shape(shape), start(k.constant(0)), outside(absent) {
+  size_t leading = offsets.size() - shape.size();
+  for (auto [dim, offset] : llvm::enumerate(offsets)) {
+    Value at = k.toInt(offset);
+    IntegerAttr step;
+    Value distance = matchPattern(view.strides[dim], m_Constant(&step))
+                         ? k.scale(at, step.getInt())
+                         : arith::MulIOp::create(k.b, k.loc, at, view.strides[dim]).getResult();
+    start = k.add(start, distance);
+    if (dim >= leading) {
+      extents.push_back(getExtent(k, at, nonNegative[dim], shape[dim - leading], view.sizes[dim]));
+      strides.push_back(view.strides[dim]);
+      continue;
+    }
+    // A dimension that the tile lacks: one position.
+    Extent one = getExtent(k, at, nonNegative[dim], 1, view.sizes[dim]);
+    if (one.full)
+      continue;
+    Value empty = k.compare(arith::CmpIPredicate::sge, one.low, one.high);
+    outside = outside ? arith::OrIOp::create(k.b, k.loc, outside, empty).getResult() : empty;
+  }
+  if (!outside || extents.empty())
+    return;
+  extents.front().high =
+      arith::SelectOp::create(k.b, k.loc, outside, k.constant(0), extents.front().high);
+  extents.front().full = false;
+}
+
+void Window::forEachRow(llvm::function_ref<void(Value, ValueRange)> inside,
+                        llvm::function_ref<void(ValueRange)> outside) {
+  position.clear();
+  walk(start, inside, outside);
+}
+
+void Window::walkOutside(llvm::function_ref<void(ValueRange)> outside) {
+  if (position.size() + 1 >= shape.size())
+    return outside(position);
+  k.loop(0, shape[position.size()], 1, [&](Value iv) {
+    position.push_back(iv);
+    walkOutside(outside);
+    position.pop_back();
+  });
+}
+
+void Window::walk(Value offset, llvm::function_ref<void(Value, ValueRange)> inside,
+                  llvm::function_ref<void(ValueRange)> outside) {
+  size_t dim = position.size();
+  if (dim + 1 >= shape.size())
+    return inside(offset, position);
+  const Extent &extent = extents[dim];
+  auto skip = [&](Value iv) {
+    position.push_back(iv);
+    walkOutside(outside);
+    position.pop_back();
+  };
+  if (outside && !extent.full)
+    k.loop(k.constant(0), extent.low, 1, skip);
+  k.loop(extent.low, extent.high, 1, [&](Value iv) {
+    position.push_back(iv);
+    Value distance = arith::MulIOp::create(k.b, k.loc, iv, strides[dim]);
+    walk(k.add(offset, distance), inside, outside);
+    position.pop_back();
+  });
+  if (outside && !extent.full)
+    k.loop(extent.high, k.constant(shape[dim]), 1, skip);
+}
+
+/// The lanes of the vector at `column` that are inside the extent; null if all are.
+static Value getLaneMask(KernelBuilder &k, const Extent &extent, Value column, int64_t size) {
+  IntegerAttr at;
+  if (extent.full && (size % k.lanes == 0 ||
+                      (matchPattern(column, m_Constant(&at)) && at.getInt() + k.lanes <= size)))
+    return {};
+  Value lane =
+      arith::AddIOp::create(k.b, k.loc, k.broadcast(column, k.lanes), k.step(k.b.getI64Type()));
+  Value below = k.compare(arith::CmpIPredicate::slt, lane, k.broadcast(extent.high, k.lanes));
+  IntegerAttr low;
+  if (matchPattern(extent.low, m_Constant(&low)) && low.getInt() == 0)
+    return below;
+  Value above = k.compare(arith::CmpIPredicate::sge, lane, k.broadcast(extent.low, k.lanes));
+  return arith::AndIOp::create(k.b, k.loc, below, above);
+}
+
+/// Calls `body(column, mask)` for the vectors of a row, full ones in a loop without a mask.
+static void forEachVector(KernelBuilder &k, const Extent &extent, int64_t size,
+                          llvm::function_ref<void(Value, Value)> body) {
+  int64_t whole = extent.full ? size / k.lanes * k.lanes : 0;
+  k.loop(0, whole, k.lanes, [&](Value column) { body(column, {}); });
+  k.loop(whole, size, k.lanes,
+         [&](Value column) { body(column, getLaneMask(k, extent, column, size)); });
+}
+
+static SmallVector<Value> append(ValueRange position, Value last) {
+  SmallVector<Value> all(position);
+  all.push_back(last);
+  return all;
+}
+
+/// Whether the view is an argument of that kind: one that the caller may leave out.
+static bool isOptional(Value view, StringRef kind) {
+  auto argument = cast<BlockArgument>(view);
+  auto phase = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  auto attr = phase.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "mix.kind");
+  return attr && attr.getValue() == kind;
+}
+
+static Value isNull(KernelBuilder &k, const View &view) {
+  Value null = LLVM::ZeroOp::create(k.b, k.loc, view.pointer.getType());
+  return LLVM::ICmpOp::create(k.b, k.loc, LLVM::ICmpPredicate::eq, view.pointer, null);
+}
+
+LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
+  auto found = views.find(op.getView());
+  if (found == views.end())
+    return op.emitError("expects a view that is an argument of the phase");
+  Tile tile = tiles[op.getResult()] = getPlace(op, 0);
+  const View &view = found->second;
+  SmallVector<Value> offsets;
+  SmallVector<bool> nonNegative;
+  for (Value offset : op.getOffsets()) {
+    offsets.push_back(getScalar(offset));
+    nonNegative.push_back(isNonNegative(offset));
+  }
+  Window window(k, view, offsets, nonNegative, tile.shape,
+                isOptional(op.getView(), "state_in") ? isNull(k, view) : Value());
+  int64_t size = tile.rank() ? tile.shape.back() : 1;
+  Extent extent = window.lastExtent();
+  auto fill = [&](ValueRange position) {
+    k.loop(0, size, k.lanes, [&](Value column) {
+      k.write(k.zero(tile.element, k.lanes), tile, k.offset(tile, append(position, column)));
+    });
+  };
+  auto copyRow = [&](Value from, ValueRange position) {
+    if (tile.rank() == 0) {
+      auto move = [&] {
+        k.write(k.load(view.pointer, tile.element, from, 1), tile, k.constant(0));
+      };
+      if (!window.isOutside())
+        return move();
+      k.write(k.zero(tile.element, 1), tile, k.constant(0));
+      return k.ifThen(k.negate(window.isOutside()), move);
+    }
+    if (view.lastIsUnit)
+      return forEachVector(k, extent, size, [&](Value column, Value mask) {
+        Value at = k.add(from, column);
+        Value loaded = mask ? k.loadMasked(view.pointer, tile.element, at, mask)
+                            : k.load(view.pointer, tile.element, at, k.lanes);
+        k.write(loaded, tile, k.offset(tile, append(position, column)));
+      });
+    if (!extent.full)
+      fill(position);
+    k.loop(extent.low, extent.high, 1, [&](Value column) {
+      Value distance = arith::MulIOp::create(k.b, k.loc, column, window.lastStride());
+      k.write(k.load(view.pointer, tile.element, k.add(from, distance), 1), tile,
+              k.offset(tile, append(position, column)));
+    });
+  };
+  window.forEachRow(copyRow, fill);
+  return success();
+}
+
+LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
+  auto found = views.find(op.getView());
+  if (found == views.end())
+    return op.emitError("expects a view that is an argument of the phase");
+  Tile tile = getTile(op.getTile());
+  const View &view = found->second;
+  SmallVector<Value> offsets;
+  SmallVector<bool> nonNegative;
+  for (Value offset : op.getOffsets()) {
+    offsets.push_back(getScalar(offset));
+    nonNegative.push_back(isNonNegative(offset));
+  }
+  auto emit = [&] {
+    Window window(k, view, offsets, nonNegative, tile.shape, {});
+    Extent extent = window.lastExtent();
+    window.forEachRow(
+        [&](Value to, ValueRange position) {
+          if (tile.rank() == 0) {
+            auto move = [&] {
+              k.store(k.read(tile, k.constant(0), 1), view.pointer, tile.element, to);
+            };
+            return window.isOutside() ? k.ifThen(k.negate(window.isOutside()), move) : move();
+          }
+          if (view.lastIsUnit)
+            return forEachVector(k, extent, tile.shape.back(), [&](Value column, Value mask) {
+              Value value = k.read(tile, k.offset(tile, append(position, column)), k.lanes);
+              Value at = k.add(to, column);
+              if (mask)
+                k.storeMasked(value, view.pointer, tile.element, at, mask);
+              else
+                k.store(value, view.pointer, tile.element, at);
+            });
+          k.loop(extent.low, extent.high, 1, [&](Value column) {
+            Value distance = arith::MulIOp::create(k.b, k.loc, column, window.lastStride());
+            k.store(k.read(tile, k.offset(tile, append(position, column)), 1), view.pointer,
+                    tile.element, k.add(to, distance));
+          });
+        },
+        nullptr);
+  };
+  if (!isOptional(op.getView(), "state_out")) {
+    emit();
+    return success();
+  }
+  k.ifThen(k.negate(isNull(k, view)), emit);
+  return success();
+}
+
+/// The part of a tile that a slice names.
+static Tile getSlice(KernelBuilder &k, const Tile &source, ArrayRef<Value> offsets,
+                     ArrayRef<int64_t> sizes, const llvm::SmallBitVector &dropped) {
+  Tile slice;
+  slice.element = source.element;
+  slice.splat = source.splat;
+  for (int64_t dim = 0; dim < source.rank(); ++dim)
+    if (!dropped[dim]) {
+      slice.shape.push_back(sizes[dim]);
+      slice.strides.push_back(source.strides[dim]);
+    }
+  if (source.inMemory())
+    slice.pointer = k.address(source.pointer, source.element, k.offset(source, offsets));
+  return slice;
+}
+
+LogicalResult PhaseEmitter::emitExtractSlice(tensor::ExtractSliceOp op) {
+  if (!op.hasUnitStride())
+    return op.emitError("expects a slice with unit strides");
+  SmallVector<Value> offsets;
+  for (OpFoldResult offset : op.getMixedOffsets())
+    offsets.push_back(isa<Attribute>(offset)
+                          ? k.constant(cast<IntegerAttr>(cast<Attribute>(offset)).getInt())
+                          : k.toInt(getScalar(cast<Value>(offset))));
+  tiles[op.getResult()] =
+      getSlice(k, getTile(op.getSource()), offsets, op.getStaticSizes(), op.getDroppedDims());
+  return success();
+}
+
+/// Copies between tiles of one shape of which the destination is part of another tile:
+/// no element beside it is written.
+static void copyExactly(KernelBuilder &k, const Tile &source, const Tile &destination,
+                        SmallVector<Value> &position) {
+  int64_t dim = position.size();
+  if (dim + 1 < destination.rank())
+    return k.loop(0, destination.shape[dim], 1, [&](Value iv) {
+      position.push_back(iv);
+      copyExactly(k, source, destination, position);
+      position.pop_back();
+    });
+  if (destination.rank() == 0)
+    return k.write(k.read(source, k.constant(0), 1), destination, k.constant(0));
+  int64_t size = destination.shape.back(), whole = size / k.lanes * k.lanes;
+  auto move = [&](Value column, int64_t width) {
+    SmallVector<Value> at = append(position, column);
+    k.write(k.read(source, k.offset(source, at), width), destination, k.offset(destination, at));
+  };
+  if (destination.strides.back() != 1 || (source.inMemory() && source.strides.back() != 1))
+    whole = 0;
+  k.loop(0, whole, k.lanes, [&](Value column) { move(column, k.lanes); });
+  k.loop(whole, size, 1, [&](Value column) { move(column, 1); });
+}
+
+LogicalResult PhaseEmitter::emitInsertSlice(tensor::InsertSliceOp op) {
+  if (!op.hasUnitStride())
+    return op.emitError("expects a slice with unit strides");
+  Tile result = tiles[op.getResult()] = getPlace(op, 0);
+  Tile destination = getTile(op.getDest());
+  if (destination.pointer != result.pointer)
+    k.copy(destination, result);
+  SmallVector<Value> offsets;
+  for (OpFoldResult offset : op.getMixedOffsets())
+    offsets.push_back(isa<Attribute>(offset)
+                          ? k.constant(cast<IntegerAttr>(cast<Attribute>(offset)).getInt())
+                          : k.toInt(getScalar(cast<Value>(offset))));
+  Tile part = getSlice(k, result, offsets, op.getStaticSizes(), op.getDroppedDims());
+  SmallVector<Value> position;
+  copyExactly(k, getTile(op.getSource()), part, position);
+  return success();
+}
+
+/// The strides of a tile after a reshape that keeps its rows.
+LogicalResult PhaseEmitter::emitReshape(Operation *op) {
+  Value result = op->getResult(0);
+  Tile source = getTile(op->getOperand(0));
+  auto type = cast<RankedTensorType>(result.getType());
+  if (getViewSource(result)) {
+    Tile view = source;
+    view.shape = llvm::to_vector(type.getShape());
+    view.strides = getTileStrides(view.shape, view.element, k.lanes);
+    tiles[result] = view;
+    return success();
+  }
+  // Rows change: element by element, in row-major order.
+  Tile target = tiles[result] = getPlace(op, 0);
+  const Tile &outer = source.rank() > target.rank() ? source : target;
+  const Tile &inner = source.rank() > target.rank() ? target : source;
+  SmallVector<Value> position;
+  std::function<void(Value)> walk = [&](Value linear) {
+    size_t dim = position.size();
+    if (dim < outer.shape.size())
+      return k.loop(0, outer.shape[dim], 1, [&](Value iv) {
+        position.push_back(iv);
+        walk(k.add(k.scale(linear, outer.shape[dim]), iv));
+        position.pop_back();
+      });
+    SmallVector<Value> other(inner.shape.size());
+    for (size_t d = inner.shape.size(); d-- > 0;) {
+      Value size = k.constant(inner.shape[d]);
+      other[d] = d == 0 ? linear : arith::RemUIOp::create(k.b, k.loc, linear, size).getResult();
+      if (d)
+        linear = arith::DivUIOp::create(k.b, k.loc, linear, size);
+    }
+    ValueRange from = position, to = other;
+    if (&outer != &source)
+      std::swap(from, to);
+    k.write(k.read(source, k.offset(source, from), 1), target, k.offset(target, to));
+  };
+  walk(k.constant(0));
+  return success();
+}

@@ -1,0 +1,57 @@
+//===- LinalgLoops.h - A structured op while it is emitted ------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_CODEGEN_CPU_LINALGLOOPS_H
+#define MIXWRIGHT_CODEGEN_CPU_LINALGLOOPS_H
+
+#include "codegen/cpu/PhaseEmitter.h"
+
+namespace mix::cpu {
+
+struct PhaseEmitter::LinalgLoops {
+  explicit LinalgLoops(mlir::linalg::LinalgOp op) : op(op) {}
+
+  mlir::linalg::LinalgOp op;
+  llvm::SmallVector<Access> accesses;                 ///< Per operand, outputs last.
+  llvm::SmallVector<Tile> operands;                   ///< Per operand.
+  llvm::SmallVector<Tile> results;                    ///< Per output.
+  llvm::SmallVector<int64_t> sizes;                   ///< Per loop.
+  llvm::SmallVector<mlir::utils::IteratorType> kinds; ///< Per loop.
+  int64_t vector = -1;                                ///< The loop along the lanes, or -1.
+  int64_t width = 1;                                  ///< Lanes, or 1.
+  llvm::SmallVector<mlir::Value> position;            ///< Of the body being emitted.
+
+  /// The loops of a kind, the vector loop last.
+  llvm::SmallVector<int64_t> getLoops(mlir::utils::IteratorType kind) const {
+    llvm::SmallVector<int64_t> order;
+    for (int64_t loop = 0, e = sizes.size(); loop < e; ++loop)
+      if (kinds[loop] == kind && loop != vector)
+        order.push_back(loop);
+    if (vector >= 0 && kinds[vector] == kind)
+      order.push_back(vector);
+    return order;
+  }
+
+  /// Whether neighbours along the vector loop are neighbours in memory, or one
+  /// element, in every operand. (A column of a tile is not.)
+  bool isContiguous() const {
+    for (auto [tile, access] : llvm::zip_equal(operands, accesses))
+      if (tile.inMemory() && access.usesLoop(vector) && access.getStride(vector, tile.strides) != 1)
+        return false;
+    return true;
+  }
+
+  /// The element offset of an operand at a position of the loops; loops that it
+  /// does not use need no position.
+  mlir::Value offset(KernelBuilder &k, unsigned operand, mlir::ValueRange position);
+  /// The same in a result.
+  mlir::Value resultOffset(KernelBuilder &k, unsigned result, mlir::ValueRange position);
+};
+
+} // namespace mix::cpu
+
+#endif // MIXWRIGHT_CODEGEN_CPU_LINALGLOOPS_H

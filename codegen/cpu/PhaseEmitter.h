@@ -1,0 +1,107 @@
+//===- PhaseEmitter.h - Vector code for one phase ---------------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Walks a phase (tiles with lanes last and places assigned) and writes the function
+// that runs one of its tasks. One file per kind of op:
+//
+//   PhaseEmitter.cpp     dispatch, scalars, control flow
+//   EmitMemory.cpp       tensors of the caller, slices, reshapes
+//   EmitLinalg.cpp       elementwise work, reductions, transposes
+//   EmitContraction.cpp  product micro-kernels
+//   EmitDecay.cpp        scans, decays, triangular systems
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_CODEGEN_CPU_PHASEEMITTER_H
+#define MIXWRIGHT_CODEGEN_CPU_PHASEEMITTER_H
+
+#include "codegen/cpu/Accesses.h"
+#include "codegen/cpu/KernelBuilder.h"
+#include "dialect/Tile.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace mix::cpu {
+
+/// A tensor of the caller: the argument's place in `mixwright_instance`.
+struct View {
+  mlir::Value pointer;
+  llvm::SmallVector<mlir::Value> strides, sizes; ///< i64
+  bool lastIsUnit = false;                       ///< The last dimension has stride 1.
+};
+
+class PhaseEmitter {
+public:
+  /// Emits `function` (a `mixwright_phase_fn`, without a body) from the phase.
+  PhaseEmitter(mlir::func::FuncOp phase, mlir::LLVM::LLVMFuncOp function, const Chip &chip,
+               mlir::OpBuilder &b);
+  mlir::LogicalResult run();
+
+private:
+  // PhaseEmitter.cpp
+  void bindArguments();
+  mlir::LogicalResult emitBlock(mlir::Block &block);
+  mlir::LogicalResult emitOp(mlir::Operation &op);
+  mlir::LogicalResult emitConstant(mlir::arith::ConstantOp op);
+  mlir::LogicalResult emitScalar(mlir::Operation &op);
+  mlir::LogicalResult emitForall(mlir::scf::ForallOp op);
+  mlir::LogicalResult emitFor(mlir::scf::ForOp op);
+  mlir::LogicalResult emitIf(mlir::scf::IfOp op);
+  mlir::LogicalResult emitDim(mlir::memref::DimOp op);
+  mlir::LogicalResult emitExtract(mlir::tensor::ExtractOp op);
+  Tile getTile(mlir::Value value);
+  /// The tile in the place of result `index` of the op.
+  Tile getPlace(mlir::Operation *op, unsigned index);
+  /// A tile at a byte offset of scratch.
+  Tile getScratch(int64_t offset, mlir::RankedTensorType type);
+  mlir::Value getScalar(mlir::Value value) { return scalars.lookupOrDefault(value); }
+
+  // EmitMemory.cpp
+  mlir::LogicalResult emitLoad(tile::LoadOp op);
+  mlir::LogicalResult emitStore(tile::StoreOp op);
+  mlir::LogicalResult emitExtractSlice(mlir::tensor::ExtractSliceOp op);
+  mlir::LogicalResult emitInsertSlice(mlir::tensor::InsertSliceOp op);
+  mlir::LogicalResult emitReshape(mlir::Operation *op);
+
+  // EmitLinalg.cpp
+  mlir::LogicalResult emitLinalg(mlir::linalg::LinalgOp op);
+  struct LinalgLoops;
+  llvm::SmallVector<mlir::Value> emitBody(LinalgLoops &loops, mlir::ValueRange position,
+                                          mlir::ValueRange accumulators);
+  mlir::Value emitBodyOp(mlir::Operation &op, LinalgLoops &loops, mlir::IRMapping &values);
+  void emitParallel(LinalgLoops &loops);
+  void emitReduction(LinalgLoops &loops);
+  void emitLaneReduction(LinalgLoops &loops);
+  bool emitTranspose(LinalgLoops &loops);
+
+  // EmitContraction.cpp
+  void emitContraction(LinalgLoops &loops, ContractionLoops kernel);
+
+  // EmitDecay.cpp
+  mlir::LogicalResult emitScan(tile::ScanOp op);
+  mlir::LogicalResult emitDecayRatio(tile::DecayRatioOp op);
+  mlir::LogicalResult emitDecayedGram(tile::DecayedGramOp op);
+  mlir::LogicalResult emitSolve(tile::SolveOp op);
+  mlir::LogicalResult emitDecayedApply(tile::DecayedApplyOp op);
+
+  mlir::func::FuncOp phase;
+  mlir::LLVM::LLVMFuncOp function;
+  KernelBuilder k;
+  mlir::Value scratch;
+  llvm::DenseMap<int64_t, mlir::Value>
+      places; ///< Addresses in scratch; equal places are equal values.
+  mlir::IRMapping scalars;
+  llvm::DenseMap<mlir::Value, Tile> tiles;
+  llvm::DenseMap<mlir::Value, View> views;
+};
+
+} // namespace mix::cpu
+
+#endif // MIXWRIGHT_CODEGEN_CPU_PHASEEMITTER_H
