@@ -7,12 +7,12 @@
 // RUN: sed -e 's/KK/5/g; s/VV/19/g; s/CC/8/g; s/real/f64/g' %s > %t.f64.mlir
 // RUN: sed -e 's/KK/35/g; s/VV/33/g; s/CC/16/g; s/real/f32/g' %s > %t.f32.mlir
 // RUN: mix-evaluate %t.f64.mlir --against %t.f64.mlir --cpu=native --range a=0:1 --range b=0:0.1 --tolerance 1e-13 \
-// RUN:   --size T=0 --size T=1 --size T=7 --size T=8 --size T=9 --size T=65 | FileCheck %s --check-prefix=RUN
+// RUN:   --size T=0 --size T=1 --size T=7 --size T=8 --size T=9 --size T=65 | FileCheck %s --check-prefix=NUM
 // RUN: mix-evaluate %t.f32.mlir --against %t.f32.mlir --cpu=native --range a=0:1 --range b=0:0.03 --tolerance 1e-5 \
-// RUN:   --size T=0 --size T=1 --size T=15 --size T=16 --size T=17 --size T=65 | FileCheck %s --check-prefix=RUN
+// RUN:   --size T=0 --size T=1 --size T=15 --size T=16 --size T=17 --size T=65 | FileCheck %s --check-prefix=NUM
 // RUN: not mix-evaluate %t.f32.mlir --against %t.f32.mlir --cpu=pdp-11 --size T=1 2>&1 | FileCheck %s --check-prefix=CHIP
 //
-// RUN: 12 passed, 0 failed
+// NUM: 12 passed, 0 failed
 // CHIP: unknown CPU target 'pdp-11'; known are native, x86-64-v4, x86-64-v3
 //
 // RUN: mix-opt %t.f32.mlir --mix-cpu-pipeline | FileCheck %s
