@@ -11,7 +11,7 @@
 // finding fast forms is the business of passes.
 //
 // Private to the frontend; the parts are in Elaborate{Mixer,Statement,Expr,Call,
-// Sets}.cpp.
+// Reduce,Sets}.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -155,12 +155,6 @@ private:
   Operand callElementwise(const CallExpr &expr);
   Operand callInteger(const CallExpr &expr);
   Operand callExtremum(const CallExpr &expr);
-  Operand callDot(const CallExpr &expr);
-  Operand callNorm(const CallExpr &expr);
-  Operand callReduction(const CallExpr &expr);
-  std::vector<Operand> callSoftmax(const CallExpr &expr);
-  Operand callPrefix(const CallExpr &expr);
-  Operand callTopK(const CallExpr &expr);
   Operand callBlock(const CallExpr &expr);
   Operand callFrozen(const CallExpr &expr);
   Operand callFunction(const CallExpr &expr, const Function &function);
@@ -171,6 +165,7 @@ private:
     llvm::SmallVector<llvm::StringRef> axes;
     mlir::Value mask; // or null
   };
+  using Ranges = std::vector<Range>;
   std::optional<Range> elaborateRange(const IndexSet &set, bool bind);
   bool declareIndices(const IndexSet &set, bool bind);
   Index *declareIndex(const Binder &binder);
@@ -180,6 +175,21 @@ private:
   Index *findIndex(const Binder &binder);
   llvm::StringRef findBlockAxis(const Name &name, llvm::SMRange range);
   Operand elaborateBlockNumber(const Expr &position, const Name &axisName, llvm::SMRange range);
+
+  // -- ElaborateReduce.cpp: reductions, softmax, prefix operators.
+  const IndexSet *getOnlySet(const CallExpr &expr);
+  bool requireAxes(llvm::ArrayRef<llvm::StringRef> axes, mlir::Value value, llvm::SMRange range);
+  std::optional<llvm::StringRef> getOnlyAxis(const CallExpr &expr, mlir::Value value);
+  Operand callDot(const CallExpr &expr);
+  Operand callNorm(const CallExpr &expr);
+  Operand callReduction(const CallExpr &expr);
+  std::vector<Operand> callSoftmax(const CallExpr &expr);
+  std::optional<Ranges> elaborateSoftmaxRanges(const CallExpr &expr);
+  std::optional<llvm::SmallVector<llvm::StringRef>>
+  findCommonAxes(const CallExpr &expr, llvm::ArrayRef<Range> ranges,
+                 llvm::ArrayRef<mlir::Value> logits);
+  Operand callPrefix(const CallExpr &expr);
+  Operand callTopK(const CallExpr &expr);
 
   // -- Elaborate.cpp: scopes and helpers.
   struct Scope {
