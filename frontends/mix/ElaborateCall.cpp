@@ -66,6 +66,12 @@ Operand Elaborator::elaborateCall(const CallExpr &expr) {
   auto function = program.functions.find(name);
   if (function != program.functions.end())
     return callFunction(expr, *function->second);
+  if (findMixer(name)) {
+    error(Error::MixerCall, expr.range,
+          "a mixer is called by a 'let' outside of loops, not inside of an expression")
+        .hint("write 'let x = " + name + "(...)' and then use x");
+    return {};
+  }
   if (findElementwise(name))
     return callElementwise(expr);
   switch (getFamily(name, expr.hasBrackets)) {
@@ -116,6 +122,11 @@ Operand Elaborator::elaborateCall(const CallExpr &expr) {
 /// The arguments; nothing after an error in their number or in any of them.
 std::optional<std::vector<Operand>> Elaborator::elaborateArguments(const CallExpr &expr,
                                                                    unsigned min, unsigned max) {
+  if (!expr.named.empty()) {
+    error(Error::ArgumentCount, expr.named.front().name.range,
+          "arguments of '" + expr.callee.text + "' have no names");
+    return std::nullopt;
+  }
   size_t count = expr.arguments.size();
   if (count < min || count > max) {
     std::string expected = std::to_string(min);
@@ -240,8 +251,8 @@ Operand Elaborator::callFunction(const CallExpr &expr, const Function &function)
   std::optional<std::vector<Operand>> arguments = elaborateArguments(expr, count, count);
   if (!arguments || !checkNoBrackets(expr, diagnostics))
     return {};
-  size_t callerBase = scopeBase;
-  scopeBase = scopes.size();
+  size_t callerBase = frame.scopeBase;
+  frame.scopeBase = scopes.size();
   pushScope();
   callStack.push_back(&function);
   for (auto [parameter, argument] : llvm::zip(function.parameters, *arguments))
@@ -250,7 +261,7 @@ Operand Elaborator::callFunction(const CallExpr &expr, const Function &function)
   Operand result = elaborate(*function.body);
   callStack.pop_back();
   scopes.pop_back();
-  scopeBase = callerBase;
+  frame.scopeBase = callerBase;
   return result;
 }
 

@@ -116,9 +116,10 @@ Operand Elaborator::callNorm(const CallExpr &expr) {
   Value x = getValue(arguments->front());
   StringRef axis;
   if (set) {
-    if (!findAxisInfo(set->binders.front().name))
+    AxisInfo *info = requireAxis(set->binders.front().name);
+    if (!info)
       return {};
-    axis = axes.find(set->binders.front().name.text)->getKey();
+    axis = info->name;
     if (!requireAxes(axis, x, expr.arguments.front()->range))
       return {};
   } else if (std::optional<StringRef> only = getOnlyAxis(expr, x)) {
@@ -131,7 +132,7 @@ Operand Elaborator::callNorm(const CallExpr &expr) {
       arguments->size() == 2 ? getValue(arguments->back()) : emit.createReal(isMean ? 1e-5 : 1e-6);
   Value square = emit.reduce(ReduceKind::Sum, emit.create<arith::MulFOp>(x, x), nullptr, axis);
   if (isMean) {
-    Operand size = elaborateAxisSize({axis, expr.range});
+    Operand size = elaborateAxisSize(axis);
     convertToReal(size);
     square = emit.create<arith::DivFOp>(square, getValue(size));
   }

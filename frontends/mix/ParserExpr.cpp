@@ -197,11 +197,33 @@ ExprPtr Parser::parseNamed() {
     if (!toIndexSet(group, sets.emplace_back()))
       return nullptr;
   std::vector<ExprPtr> arguments;
-  auto parseOne = [&] { return (arguments.emplace_back() = parseExpr()) != nullptr; };
-  if (!parseList(")", parseOne))
+  std::vector<NamedArgument> named;
+  if (!parseList(")", [&] { return parseCallArgument(arguments, named); }))
     return nullptr;
   return std::make_unique<CallExpr>(rangeFrom(name.range), name, hasBrackets, std::move(sets),
-                                    std::move(arguments));
+                                    std::move(arguments), std::move(named));
+}
+
+/// `x`, or `scale = x` behind all those without a name.
+bool Parser::parseCallArgument(std::vector<ExprPtr> &arguments, std::vector<NamedArgument> &named) {
+  ExprPtr value = parseExpr();
+  if (!value)
+    return false;
+  auto *plain = llvm::dyn_cast<ValueExpr>(value.get());
+  if (plain && plain->indices.empty() && consume("=")) {
+    Name name = plain->name;
+    if (!(value = parseExpr()))
+      return false;
+    named.push_back({name, std::move(value)});
+    return true;
+  }
+  if (!named.empty()) {
+    diagnostics.report(Error::Syntax, value->range,
+                       "an argument without a name stands before those with one");
+    return false;
+  }
+  arguments.push_back(std::move(value));
+  return true;
 }
 
 //===----------------------------------------------------------------------===//

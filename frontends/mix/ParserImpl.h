@@ -72,6 +72,7 @@ private:
   ExprPtr parsePrimary();
   ExprPtr parseNumber();
   ExprPtr parseNamed();
+  bool parseCallArgument(std::vector<ExprPtr> &arguments, std::vector<NamedArgument> &named);
 
   // Brackets: whether they hold index sets or positions is known only when a `(`
   // follows, so both are parsed into elements first.
