@@ -8,6 +8,7 @@
 #include "passes/BodyForms.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/Build.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -129,6 +130,19 @@ BodyForms::BodyForms(Block &block, Coefficients &coefficients, const Dependence 
       get(result);
 }
 
+/// The name of an op in the language, for messages.
+static StringRef getSpokenName(Operation *op) {
+  StringRef name = op->getName().stripDialect();
+  return llvm::StringSwitch<StringRef>(name)
+      .Case("maximumf", "max")
+      .Case("minimumf", "min")
+      .Case("absf", "abs")
+      .Case("powf", "a power")
+      .Case("cmpf", "a comparison")
+      .Case("for", "an inner loop")
+      .Default(name);
+}
+
 std::optional<LinearForm> BodyForms::give(Operation *op, const Twine &text) {
   for (Value result : op->getResults())
     obstacles[result] = {op, text.str()};
@@ -204,7 +218,7 @@ std::optional<LinearForm> BodyForms::compute(Value value) {
       })
       .Case([&](arith::SelectOp op) { return select(op); })
       .Case([&](ReduceOp op) { return reduce(op); })
-      .Default([&](Operation *op) { return give(op, "enters " + op->getName().stripDialect()); });
+      .Default([&](Operation *op) { return give(op, "enters " + getSpokenName(op)); });
 }
 
 /// A choice by a condition that does not depend on the states is a mask.

@@ -32,6 +32,14 @@ namespace mix {
 
 namespace {
 
+/// A query of a scan of the stratum at hand.
+struct Query {
+  unsigned scan;
+  Expr key;
+  bool after;
+  Value output; ///< Once the scan is made.
+};
+
 /// Replaces one recurrence by its strata.
 class Normalizer {
 public:
@@ -43,16 +51,16 @@ public:
   MutableArrayRef<Stratum> getStrata() { return strata.getStrata(); }
 
 private:
-  LogicalResult emitScan(Stratum &stratum);
-  LogicalResult emitLoop(Stratum &stratum, int level);
+  LogicalResult emitAffine(Stratum &stratum);
+  LogicalResult emitScan(const algebra::AffineScan &scan, unsigned number, unsigned state,
+                         Location loc, ExprEmitter &emitter);
   LogicalResult emitReading(Value value, const LinearForm &form, const Stratum &stratum,
-                            ArrayRef<std::pair<Expr, bool>> queries, AffineScanOp scan,
                             ExprEmitter &emitter);
-  /// The plans of a term that classification has found to have some.
-  std::vector<QueryPlan> getPlans(const LinearTerm &term, const Stratum &stratum) {
-    return algebra::planQueries(coefficients.getPool(), term, stratum.scan.contracted)
-        .value_or(std::vector<QueryPlan>());
-  }
+  LogicalResult emitLoop(Stratum &stratum, int level);
+  /// The scan of the stratum that serves the term, and how.
+  std::pair<unsigned, std::vector<QueryPlan>> getPlans(const LinearTerm &term,
+                                                       const Stratum &stratum);
+  Query &getQuery(unsigned scan, Expr key, bool after);
   /// The value for all tokens, along the axis of the space.
   Value bind(Value inside);
   RankedTensorType getOutputType(Value inside);
@@ -64,6 +72,7 @@ private:
   Coefficients coefficients;
   Stratification strata;
   Lifter lifter;
+  SmallVector<Query> queries;
   /// The results of new loops that are what the body exports.
   DenseMap<Value, Value> outputs;
 };
@@ -94,12 +103,47 @@ Value Normalizer::bind(Value inside) {
 /// Whether the term reads the state after the update.
 static bool isAfter(const LinearTerm &term) { return term.symbol.id % 2; }
 
-LogicalResult Normalizer::emitScan(Stratum &stratum) {
+std::pair<unsigned, std::vector<QueryPlan>> Normalizer::getPlans(const LinearTerm &term,
+                                                                 const Stratum &stratum) {
+  for (auto [n, scan] : llvm::enumerate(stratum.scans))
+    if (auto plans = algebra::planQueries(coefficients.getPool(), term, scan.contracted))
+      return {n, std::move(*plans)};
+  return {0, {}}; // Not reached: classification has planned every term.
+}
+
+Query &Normalizer::getQuery(unsigned scan, Expr key, bool after) {
+  auto isSame = [&](const Query &query) {
+    return query.scan == scan && query.key == key && query.after == after;
+  };
+  auto it = llvm::find_if(queries, isSame);
+  if (it != queries.end())
+    return *it;
+  queries.push_back({scan, key, after, Value()});
+  return queries.back();
+}
+
+LogicalResult Normalizer::emitAffine(Stratum &stratum) {
   unsigned state = stratum.states.front();
-  Value next = strata.getNext(state);
-  Location loc = next.getLoc();
+  Location loc = strata.getNext(state).getLoc();
   ExprEmitter emitter(builder, loc, coefficients, [&](Value v) { return lifter.lift(v); });
-  const algebra::AffineScan &scan = stratum.scan;
+  queries.clear();
+  for (auto &[value, form] : stratum.readings)
+    for (const LinearTerm &term : form.terms) {
+      auto [scan, plans] = getPlans(term, stratum);
+      for (const QueryPlan &plan : plans)
+        getQuery(scan, plan.key, isAfter(term));
+    }
+  for (auto [n, scan] : llvm::enumerate(stratum.scans))
+    if (failed(emitScan(scan, n, state, loc, emitter)))
+      return failure();
+  for (auto &[value, form] : stratum.readings)
+    if (failed(emitReading(value, form, stratum, emitter)))
+      return failure();
+  return success();
+}
+
+LogicalResult Normalizer::emitScan(const algebra::AffineScan &scan, unsigned number, unsigned state,
+                                   Location loc, ExprEmitter &emitter) {
   bool isGood = true;
   auto emit = [&](Expr e) {
     Value value = emitter.emit(e);
@@ -107,7 +151,7 @@ LogicalResult Normalizer::emitScan(Stratum &stratum) {
     return value ? ensureAxis(builder, loc, value, lifter.getAxis(), lifter.getSize()) : value;
   };
 
-  SmallVector<Value> lefts, values, reads, coefs, queryValues;
+  SmallVector<Value> lefts, values, reads, coefs, keys;
   SmallVector<int64_t> rows, cols;
   Value decay = algebra::isOne(scan.decay) ? Value() : emit(scan.decay);
   for (auto [row, update] : llvm::enumerate(scan.updates)) {
@@ -121,19 +165,14 @@ LogicalResult Normalizer::emitScan(Stratum &stratum) {
   }
   for (Expr key : scan.reads)
     reads.push_back(emit(key));
-
-  SmallVector<std::pair<Expr, bool>> queries;
+  SmallVector<Query *> own;
   SmallVector<bool> after;
-  for (auto &[value, form] : stratum.readings)
-    for (const LinearTerm &term : form.terms)
-      for (const QueryPlan &plan : getPlans(term, stratum)) {
-        std::pair<Expr, bool> query = {plan.key, isAfter(term)};
-        if (llvm::is_contained(queries, query))
-          continue;
-        queries.push_back(query);
-        queryValues.push_back(emit(plan.key));
-        after.push_back(isAfter(term));
-      }
+  for (Query &query : queries)
+    if (query.scan == number) {
+      own.push_back(&query);
+      keys.push_back(emit(query.key));
+      after.push_back(query.after);
+    }
   if (!isGood)
     return failure();
 
@@ -141,21 +180,20 @@ LogicalResult Normalizer::emitScan(Stratum &stratum) {
   SmallVector<StringRef> contracted(scan.contracted.begin(), scan.contracted.end());
   Type outputType =
       withAxis(dropAxes(init.getType(), contracted), lifter.getAxis(), lifter.getSize());
-  SmallVector<Type> outputTypes(queries.size(), outputType);
+  SmallVector<Type> outputTypes(keys.size(), outputType);
   auto op = AffineScanOp::create(builder, loc, init.getType(), outputTypes,
                                  builder.getStringAttr(lifter.getAxis()),
                                  builder.getStrArrayAttr(contracted), init, decay, lefts, values,
-                                 reads, coefs, rows, cols, queryValues, after);
+                                 reads, coefs, rows, cols, keys, after);
   op->setAttr(kStateAttr, loop.getStates()[state]);
-  loop.getFinalStates()[state].replaceAllUsesWith(op.getFinal());
-  for (auto &[value, form] : stratum.readings)
-    if (failed(emitReading(value, form, stratum, queries, op, emitter)))
-      return failure();
+  for (auto [query, output] : llvm::zip(own, op.getOutputs()))
+    query->output = output;
+  if (number == 0)
+    loop.getFinalStates()[state].replaceAllUsesWith(op.getFinal());
   return success();
 }
 
 LogicalResult Normalizer::emitReading(Value value, const LinearForm &form, const Stratum &stratum,
-                                      ArrayRef<std::pair<Expr, bool>> queries, AffineScanOp scan,
                                       ExprEmitter &emitter) {
   Location loc = value.getLoc();
   Value total;
@@ -168,11 +206,10 @@ LogicalResult Normalizer::emitReading(Value value, const LinearForm &form, const
     Value coefficient = emitter.emit(factor);
     return coefficient ? createBinary<arith::MulFOp>(builder, loc, coefficient, product) : Value();
   };
-  for (const LinearTerm &term : form.terms)
-    for (const QueryPlan &plan : getPlans(term, stratum)) {
-      std::pair<Expr, bool> query = {plan.key, isAfter(term)};
-      Value output = scan.getOutputs()[llvm::find(queries, query) - queries.begin()];
-      output = scale(output, plan.weight);
+  for (const LinearTerm &term : form.terms) {
+    auto [scan, plans] = getPlans(term, stratum);
+    for (const QueryPlan &plan : plans) {
+      Value output = scale(getQuery(scan, plan.key, isAfter(term)).output, plan.weight);
       if (output && !plan.rest.empty())
         output = createReduce(builder, loc, ReduceKind::Sum, output, {},
                               SmallVector<StringRef>(plan.rest.begin(), plan.rest.end()));
@@ -182,6 +219,7 @@ LogicalResult Normalizer::emitReading(Value value, const LinearForm &form, const
         return failure();
       add(output);
     }
+  }
   if (!total || !algebra::isZero(form.constant)) {
     Value constant = emitter.emit(form.constant);
     if (!constant)
@@ -289,7 +327,7 @@ LogicalResult Normalizer::emitLoop(Stratum &stratum, int level) {
 
 LogicalResult Normalizer::run() {
   for (auto [level, stratum] : llvm::enumerate(strata.getStrata())) {
-    LogicalResult done = stratum.isAffine ? emitScan(stratum) : emitLoop(stratum, level);
+    LogicalResult done = stratum.isAffine ? emitAffine(stratum) : emitLoop(stratum, level);
     if (failed(done))
       return failure();
   }

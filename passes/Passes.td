@@ -54,33 +54,6 @@ def LiftMaps : Pass<"mix-lift-maps", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"numLifted", "num-lifted", "Maps that became straight-line code">];
 }
 
-def MergeVariables : Pass<"mix-merge-variables", "::mlir::func::FuncOp"> {
-  let summary = "Give index variables that walk together one name";
-  let description = [{
-    Where a value with the axis `"j:T"` is read exactly at the positions of another
-    index variable `"j.1:T"`, and no value has both axes, the two are the same walk:
-    `"j.1:T"` is renamed to `"j:T"` in the whole function, and the read is its source.
-    This is how `sum[j](p[j] * r[j])` meets when `p` and `r` were declared over index
-    sets of their own. After it, common subexpressions of both are shared.
-
-    *Requires*: maps lifted (`mix-lift-maps`).
-    *Ensures*: an index axis is read only where two walks meet in one value, or at other
-    positions than exactly its own.
-
-    ```mlir
-    // before
-    %j = mix.iota : tensor<?xi64, #mix.axes<["j.1:T"]>>
-    %pj = mix.read %p["j:T" = %j] : tensor<?xf64, #mix.axes<["j:T"]>>,
-      tensor<?xi64, #mix.axes<["j.1:T"]>> -> tensor<?xf64, #mix.axes<["j.1:T"]>>
-    %x = arith.mulf %pj, %r : tensor<?xf64, #mix.axes<["j.1:T"]>>
-    // after
-    %x = arith.mulf %p, %r : tensor<?xf64, #mix.axes<["j:T"]>>
-    ```
-  }];
-  let dependentDialects = ["::mix::MixDialect"];
-  let statistics = [Statistic<"numMerged", "num-merged", "Index variables that got the name of another">];
-}
-
 def NormalizeRecurrences : Pass<"mix-normalize-recurrences", "::mlir::func::FuncOp"> {
   let summary = "Split recurrences into strata and bring each to its normal form";
   let description = [{
@@ -156,6 +129,52 @@ def StreamSoftmax : Pass<"mix-stream-softmax", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mix::MixDialect", "::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect"];
   let statistics = [Statistic<"numStreamed", "num-streamed", "Stabilised sums that are streamed">];
+}
+
+def PrefixReductions : Pass<"mix-prefix-reductions", "::mlir::func::FuncOp"> {
+  let summary = "Turn causal reductions of what does not depend on the query into prefixes";
+  let description = [{
+    A reduction over all `j <= i` (or `j < i`) whose summand depends on the query
+    position `i` only by factors that can be moved out of the sum becomes a
+    `mix.prefix` along `j`, read at `i`: linear in the tokens. Conditions that do not
+    depend on `i` stay with the summand. A maximum, minimum or product qualifies if its
+    operand does not depend on `i` at all.
+
+    *Requires*: maps lifted (`mix-lift-maps`).
+    *Ensures*: nothing more; values mean the same.
+
+    ```mlir
+    // before: sum over i <= t of x_i
+    %y = mix.reduce sum %xb where %causal over ["i:T"] : ...
+    // after
+    %p = mix.prefix sum %x along "i:T" : ...
+    %b = mix.bind %p along "i:T" : ...
+    %y = mix.read %b["T" = %t] : ...
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"numPrefixes", "num-prefixes", "Reductions that became prefixes">];
+}
+
+def VerifyLevel : Pass<"mix-verify-level", "::mlir::ModuleOp"> {
+  let summary = "Check the contract of a level";
+  let description = [{
+    Fails, with one error per violation, if a mixer does not keep the contract of the
+    level (docs/architecture.md). Level 1: the ops of the spec only, no class on a loop.
+    Level 2: no map, every recurrence is an affine scan or has a class (and, if it is
+    sequential, a reason), no softmax; values along two or more index axes are only used
+    elementwise, by reductions and by prefixes, and never returned. Level 3: a phase holds only the ops
+    of tile programs, on tiles of static shape.
+
+    *Requires*: nothing. *Ensures*: the contract of the level.
+
+    ```mlir
+    // mix-verify-level{level=2} refuses a map.
+    %o = mix.for "T" states [] () { ... }
+    ```
+  }];
+  let options = [Option<"level", "level", "unsigned", "2", "The level: 1, 2 or 3.">];
+  let dependentDialects = ["::mix::MixDialect"];
 }
 
 //===----------------------------------------------------------------------===//

@@ -19,12 +19,13 @@ void mix::buildNormalizePipeline(OpPassManager &manager) {
   };
   simplify();
   function.addPass(createLiftMaps());
-  function.addPass(createMergeVariables());
   simplify();
   function.addPass(createNormalizeRecurrences());
   simplify();
   function.addPass(createStreamSoftmax());
+  function.addPass(createPrefixReductions());
   simplify();
+  manager.addPass(createVerifyLevel({/*level=*/2}));
 }
 
 void mix::buildTilePipeline(OpPassManager &manager, const TileMixersOptions &options) {

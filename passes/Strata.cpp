@@ -279,7 +279,7 @@ void Stratification::classify(unsigned level) {
       algebra::classify(coefficients.getPool(), symbols.lookup(loop.getState(state)),
                         *updates.get(getNext(state)), queries);
   stratum.isAffine = result.kind == Classification::Affine;
-  stratum.scan = std::move(result.scan);
+  stratum.scans = std::move(result.scans);
   if (stratum.isAffine)
     return;
   // The coefficient that stands in the way is the best place to point at.

@@ -111,7 +111,16 @@ public:
   Value getMax() { return op.getMax(); }
   Value getSum(unsigned value) { return op.getSums()[value]; }
 
+  /// What stands for the value of an atom: sums that are replaced already are not
+  /// to be used.
+  Value materialize(Value value) const {
+    Value replacement = replacements.lookup(value);
+    return replacement ? replacement : value;
+  }
+  void replace(Value sum, Value replacement) { replacements[sum] = replacement; }
+
 private:
+  void addMoreSums(ArrayRef<Weight> weights, SmallVectorImpl<WeightedSum> &sums);
   bool isAvailable(Expr e, const Dependence &dependence, unsigned barrierBit);
   std::optional<Expr> dropMask(const Weight &weight, Expr inner);
 
@@ -120,6 +129,7 @@ private:
   ArrayRef<Source> sources;
   Coefficients coefficients;
   SmallVector<std::pair<unsigned, Expr>> values;
+  DenseMap<Value, Value> replacements;
   StreamedReductionOp op;
 };
 
@@ -148,6 +158,19 @@ std::optional<Expr> Stream::dropMask(const Weight &weight, Expr inner) {
 }
 
 SmallVector<WeightedSum> Stream::addSums(ArrayRef<Weight> weights) {
+  // A sum that is found is a constant to the others, but not available to them at
+  // the place of the op: what is linear only then is found in the next round.
+  SmallVector<WeightedSum> sums;
+  size_t numKnown;
+  do {
+    numKnown = sums.size();
+    addMoreSums(weights, sums);
+  } while (sums.size() != numKnown);
+  llvm::sort(sums, [](WeightedSum &a, WeightedSum &b) { return a.op->isBeforeInBlock(b.op); });
+  return sums;
+}
+
+void Stream::addMoreSums(ArrayRef<Weight> weights, SmallVectorImpl<WeightedSum> &sums) {
   SmallVector<std::pair<Value, unsigned>> roots;
   DenseMap<Value, Symbol> symbols;
   for (auto [n, weight] : llvm::enumerate(weights)) {
@@ -157,13 +180,15 @@ SmallVector<WeightedSum> Stream::addSums(ArrayRef<Weight> weights) {
   unsigned barrierBit = weights.size();
   if (barrier)
     roots.emplace_back(barrier, barrierBit);
+  for (WeightedSum &sum : sums)
+    roots.emplace_back(sum.op.getResult(), barrierBit);
   Block &block = *place->getBlock();
   Dependence dependence(block, roots, weights.size() + 1);
   llvm::SmallBitVector focus(weights.size() + 1, true);
   focus.reset(barrierBit);
   BodyForms forms(block, coefficients, dependence, focus, symbols);
 
-  SmallVector<WeightedSum> sums;
+  SmallVector<Value> found;
   for (auto reduce : block.getOps<ReduceOp>()) {
     // A sum over a feature axis of a sum over tokens is no sum of its own.
     if (!forms.dependsOnFocus(reduce.getResult()) ||
@@ -187,8 +212,9 @@ SmallVector<WeightedSum> Stream::addSums(ArrayRef<Weight> weights) {
     for (auto [term, inner] : llvm::zip(form->terms, inners))
       sum.terms.push_back({term.symbol.id, addValue(inner.first, inner.second), term.outer});
     sums.push_back(std::move(sum));
+    found.push_back(reduce.getResult());
   }
-  return sums;
+  coefficients.addOpaque(found);
 }
 
 unsigned Stream::addValue(unsigned source, Expr value) {
@@ -231,11 +257,17 @@ LogicalResult Stream::create() {
   return success();
 }
 
+/// Makes coefficients where a sum stands.
+static ExprEmitter getEmitter(Stream &stream, WeightedSum &sum, OpBuilder &builder) {
+  return ExprEmitter(builder, sum.op.getLoc(), stream.getCoefficients(),
+                     [&](Value value) { return stream.materialize(value); });
+}
+
 /// `sum of outer_n * sum_n`, without the constant.
 static Value emitTerms(Stream &stream, WeightedSum &sum, OpBuilder &builder,
                        function_ref<Value(unsigned weight, Value sum)> adjust) {
   Location loc = sum.op.getLoc();
-  ExprEmitter emitter(builder, loc, stream.getCoefficients(), [](Value value) { return value; });
+  ExprEmitter emitter = getEmitter(stream, sum, builder);
   Value total;
   for (const WeightedSum::Term &term : sum.terms) {
     Value part = adjust(term.weight, stream.getSum(term.value));
@@ -250,10 +282,12 @@ static Value emitTerms(Stream &stream, WeightedSum &sum, OpBuilder &builder,
 static void replaceSum(Stream &stream, WeightedSum &sum, OpBuilder &builder, Value value) {
   Location loc = sum.op.getLoc();
   if (!algebra::isZero(sum.constant)) {
-    ExprEmitter emitter(builder, loc, stream.getCoefficients(), [](Value v) { return v; });
+    ExprEmitter emitter = getEmitter(stream, sum, builder);
     value = createBinary<arith::AddFOp>(builder, loc, value, emitter.emit(sum.constant));
   }
-  sum.op.getResult().replaceAllUsesWith(broadcastTo(builder, loc, value, sum.op.getType()));
+  value = broadcastTo(builder, loc, value, sum.op.getType());
+  stream.replace(sum.op.getResult(), value);
+  sum.op.getResult().replaceAllUsesWith(value);
 }
 
 /// Erases the sums, all replaced, and what only they used, except for `kept`.
@@ -442,8 +476,7 @@ static LogicalResult streamExponentials(ReduceOp maximum) {
       Expr exponent = pool.sum(addends);
       if (algebra::isZero(exponent))
         return part;
-      ExprEmitter emitter(builder, loc, coefficients, [](Value value) { return value; });
-      Value value = emitter.emit(exponent);
+      Value value = getEmitter(stream, sum, builder).emit(exponent);
       // Over an empty set the maximum is -inf, and so may be the shift.
       Value zero = broadcastTo(builder, loc, createNumber(builder, loc, 0), part.getType());
       Value isEmpty = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, part, zero);

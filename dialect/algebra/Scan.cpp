@@ -16,17 +16,10 @@ static std::string quote(const AxisSet &axes) {
   return text + "]";
 }
 
-namespace {
+static constexpr size_t kMaxParts = 256;
 
-/// One summand of a coefficient, as a part over X times a part over Y.
-struct Separated {
-  Expr left, right;
-};
-
-/// Writes `e` as a sum of products of a part with axes of `x` and a part without.
-/// False, with the culprit, if a factor that is no sum has axes of both kinds.
-bool separate(Pool &pool, Expr e, const AxisSet &x, const AxisSet &y, std::vector<Separated> &parts,
-              Expr &culprit) {
+bool mix::algebra::separate(Pool &pool, Expr e, const AxisSet &x, const AxisSet &y,
+                            std::vector<Separated> &parts, Expr &culprit) {
   std::vector<Expr> left, right;
   for (Expr factor : factorsOf(e)) {
     if (!factor->axes.intersects(x)) {
@@ -38,7 +31,8 @@ bool separate(Pool &pool, Expr e, const AxisSet &x, const AxisSet &y, std::vecto
       continue;
     }
     std::optional<std::vector<Expr>> addends = expandOnce(pool, e, x, y);
-    if (!addends) {
+    // Products of long sums would have more parts than are any use.
+    if (!addends || parts.size() > kMaxParts) {
       culprit = factor;
       return false;
     }
@@ -50,6 +44,8 @@ bool separate(Pool &pool, Expr e, const AxisSet &x, const AxisSet &y, std::vecto
   parts.push_back({pool.product(left), pool.product(right)});
   return true;
 }
+
+namespace {
 
 /// Collects the updates of a scan: equal lefts share an update.
 class UpdateBuilder {
@@ -127,19 +123,6 @@ std::optional<std::vector<QueryPlan>> mix::algebra::planQueries(Pool &pool, cons
   return plans;
 }
 
-/// The smallest set of axes that a read contracts; empty if nothing is contracted.
-static AxisSet smallestContraction(const LinearForm &update,
-                                   const std::vector<LinearTerm> &queries) {
-  AxisSet smallest;
-  auto consider = [&](const LinearTerm &term) {
-    if (!term.reduced.empty() && (smallest.empty() || term.reduced.size() < smallest.size()))
-      smallest = term.reduced;
-  };
-  std::for_each(update.terms.begin(), update.terms.end(), consider);
-  std::for_each(queries.begin(), queries.end(), consider);
-  return smallest;
-}
-
 namespace {
 struct Obstruction {
   std::string reason;
@@ -200,49 +183,80 @@ static bool buildUpdates(Pool &pool, const LinearForm &update, const AxisSet &y,
   return true;
 }
 
-Classification mix::algebra::classify(Pool &pool, const Symbol &state, const LinearForm &update,
-                                      const std::vector<LinearTerm> &queries) {
-  auto isRead = [](const LinearTerm &term) { return !term.reduced.empty(); };
-  bool hasReads = std::any_of(update.terms.begin(), update.terms.end(), isRead);
-  // Without reads, every element of the state has its own recurrence.
-  auto give = [&](std::string reason, Expr culprit = nullptr) -> Classification {
-    return {hasReads ? Classification::Sequential : Classification::Elementwise,
-            {},
-            std::move(reason),
-            culprit};
-  };
-
-  Classification result{Classification::Affine, {}, "", nullptr};
-  AffineScan &scan = result.scan;
-  scan.contracted = smallestContraction(update, queries);
-  const AxisSet &x = scan.contracted;
+/// The scan of the state that contracts `x`, without queries. False, with the
+/// obstruction, if the update has no such form.
+static bool buildScan(Pool &pool, const Symbol &state, const LinearForm &update, const AxisSet &x,
+                      AffineScan &scan, Obstruction &obstruction) {
   AxisSet y = state.axes - x;
-  if (x.empty())
-    return give("nothing contracts the state");
-  if (y.empty() && x.size() > 1)
-    return give("a read contracts all axes " + quote(x) + " of the state at once");
-  for (const LinearTerm &query : queries) {
-    if (query.reduced.empty())
-      return give("the whole state is used at every token");
-    if (!planQueries(pool, query, x))
-      return give(query.reduced == x
-                      ? "a read over " + quote(x) + " has a key over " + quote(query.inner->axes)
-                      : "the state is read over " + quote(x) + " and over " + quote(query.reduced));
+  if (y.empty() && x.size() > 1) {
+    obstruction = {"a read contracts all axes " + quote(x) + " of the state at once"};
+    return false;
   }
-
+  scan.contracted = x;
   scan.decay = pool.zero();
   for (const LinearTerm &term : update.terms)
     if (term.reduced.empty())
       scan.decay = pool.add(scan.decay, term.outer);
-  if (scan.decay->axes.intersects(x) && scan.decay->axes.intersects(y))
-    return give("the decay is over both sides " + quote(scan.decay->axes), scan.decay);
-
+  if (scan.decay->axes.intersects(x) && scan.decay->axes.intersects(y)) {
+    obstruction = {"the decay is over both sides " + quote(scan.decay->axes), scan.decay};
+    return false;
+  }
   AffineScan expanded = scan;
-  Obstruction obstruction;
   if (!buildUpdates(pool, update, y, /*expand=*/false, scan, obstruction) ||
       !buildUpdates(pool, update, y, /*expand=*/true, expanded, obstruction))
-    return give(obstruction.reason, obstruction.culprit);
+    return false;
   if (expanded.updates.size() < scan.updates.size())
     scan = std::move(expanded);
+  return true;
+}
+
+/// The smallest set of axes that one of the terms contracts; empty if none does.
+static AxisSet smallestContraction(const std::vector<LinearTerm> &terms) {
+  AxisSet smallest;
+  for (const LinearTerm &term : terms)
+    if (!term.reduced.empty() && (smallest.empty() || term.reduced.size() < smallest.size()))
+      smallest = term.reduced;
+  return smallest;
+}
+
+Classification mix::algebra::classify(Pool &pool, const Symbol &state, const LinearForm &update,
+                                      const std::vector<LinearTerm> &queries) {
+  AxisSet ofUpdate = smallestContraction(update.terms);
+  bool hasReads = !ofUpdate.empty();
+  // Without reads, every element of the state has its own recurrence.
+  auto give = [&](Obstruction obstruction) -> Classification {
+    return {hasReads ? Classification::Sequential : Classification::Elementwise,
+            {},
+            std::move(obstruction.reason),
+            obstruction.culprit};
+  };
+
+  Classification result{Classification::Affine, {}, "", nullptr};
+  std::vector<LinearTerm> open = queries;
+  while (!open.empty() || (hasReads && result.scans.empty())) {
+    // Reads in the update fix the axes. Without them the state may run several times, once
+    // for each set of axes that the queries contract.
+    AxisSet x = hasReads ? ofUpdate : smallestContraction(open);
+    if (x.empty())
+      return give({"the whole state is used at every token"});
+    std::vector<LinearTerm> rest;
+    for (const LinearTerm &query : open)
+      if (!planQueries(pool, query, x))
+        rest.push_back(query);
+    if (rest.size() == open.size() && !open.empty())
+      return give({"a read over " + quote(open.front().reduced) + " has a key over " +
+                   quote(open.front().inner->axes)});
+    if (!rest.empty() && hasReads)
+      return give(
+          {"the state is read over " + quote(x) + " and over " + quote(rest.front().reduced)});
+    open = std::move(rest);
+    AffineScan scan;
+    Obstruction obstruction;
+    if (!buildScan(pool, state, update, x, scan, obstruction))
+      return give(std::move(obstruction));
+    result.scans.push_back(std::move(scan));
+  }
+  if (result.scans.empty())
+    return give({"no output reads the state"});
   return result;
 }

@@ -35,6 +35,17 @@ struct AffineScan {
   std::vector<Update> updates;
 };
 
+/// A product of a part over some axes and a part without them.
+struct Separated {
+  Expr left, right;
+};
+
+/// Adds to `parts` products that sum up to `e`: a part with axes of `x` and none of
+/// `y`, times a part without axes of `x`. False, with the culprit, if a factor that is
+/// no sum has axes of both.
+bool separate(Pool &pool, Expr e, const AxisSet &x, const AxisSet &y, std::vector<Separated> &parts,
+              Expr &culprit);
+
 /// A read of the state by an output, through a query of the scan:
 /// `outer * sum over rest of (weight * sum over X of (key * S))`.
 struct QueryPlan {
@@ -48,9 +59,9 @@ struct QueryPlan {
 struct Classification {
   enum Kind { Affine, Elementwise, Sequential };
   Kind kind;
-  AffineScan scan;        ///< Affine.
-  std::string reason;     ///< Not affine: what stands in the way.
-  Expr culprit = nullptr; ///< Not affine: the coefficient that does, if it is one.
+  std::vector<AffineScan> scans; ///< Affine: one per set of axes that is contracted.
+  std::string reason;            ///< Not affine: what stands in the way.
+  Expr culprit = nullptr;        ///< Not affine: the coefficient that does, if it is one.
 };
 
 /// The class of one state. `update` is the normal form of its next value, in the

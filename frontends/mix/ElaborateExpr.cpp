@@ -62,21 +62,20 @@ Operand Elaborator::elaborateNumber(const NumberExpr &expr) {
 // Values and reads
 //===----------------------------------------------------------------------===//
 
-Operand Elaborator::elaborateAxisSize(StringRef axis) {
-  auto bound = options.sizes.find(axis);
+Operand Elaborator::elaborateAxisSize(const Name &name) {
+  auto bound = options.sizes.find(name.text);
   if (bound != options.sizes.end())
     return makeConstant(Operand::Int, bound->second);
-  Operand size = makeValue(emit.createSize(axis));
-  size.linear = getSizeTerm(axis);
+  Operand size = makeValue(emit.createSize(name.text));
+  size.linear = getSizeTerm(name.text);
   return size;
 }
 
 Operand Elaborator::elaborateValue(const ValueExpr &expr) {
   Symbol *symbol = lookup(expr.name.text);
   if (!symbol) {
-    AxisInfo *axis = findAxis(expr.name.text);
-    if (axis && expr.indices.empty())
-      return elaborateAxisSize(axis->name);
+    if (axes.contains(expr.name.text) && expr.indices.empty())
+      return elaborateAxisSize(expr.name);
     reportUnknownValue(expr.name);
     return {};
   }

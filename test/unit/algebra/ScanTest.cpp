@@ -41,36 +41,36 @@ protected:
 TEST_F(ScanTest, DeltaRuleIsRankOne) {
   Classification result = classify(pool, state, deltaStep(s, k), query(q, {"K"}));
   ASSERT_EQ(result.kind, Classification::Affine);
-  EXPECT_EQ(result.scan.contracted, AxisSet({"K"}));
-  EXPECT_TRUE(isOne(result.scan.decay));
-  ASSERT_EQ(result.scan.updates.size(), 1u);
-  EXPECT_EQ(result.scan.updates[0].left, k);
-  EXPECT_EQ(result.scan.updates[0].value, pool.mul(beta, v));
-  ASSERT_EQ(result.scan.reads, std::vector<Expr>{k});
-  EXPECT_EQ(result.scan.updates[0].coefs[0].second, pool.negate(beta));
+  EXPECT_EQ(result.scans[0].contracted, AxisSet({"K"}));
+  EXPECT_TRUE(isOne(result.scans[0].decay));
+  ASSERT_EQ(result.scans[0].updates.size(), 1u);
+  EXPECT_EQ(result.scans[0].updates[0].left, k);
+  EXPECT_EQ(result.scans[0].updates[0].value, pool.mul(beta, v));
+  ASSERT_EQ(result.scans[0].reads, std::vector<Expr>{k});
+  EXPECT_EQ(result.scans[0].updates[0].coefs[0].second, pool.negate(beta));
 }
 
 TEST_F(ScanTest, DecayBeforeTheReadIsFoldedIntoTheKey) {
   Classification result =
       classify(pool, state, deltaStep(algebra.scale(s, aK), k), query(q, {"K"}));
   ASSERT_EQ(result.kind, Classification::Affine);
-  EXPECT_EQ(result.scan.decay, aK);
-  EXPECT_EQ(result.scan.reads, std::vector<Expr>{pool.mul(aK, k)});
+  EXPECT_EQ(result.scans[0].decay, aK);
+  EXPECT_EQ(result.scans[0].reads, std::vector<Expr>{pool.mul(aK, k)});
 }
 
 TEST_F(ScanTest, TwoDeltaStepsAreRankTwo) {
   Classification result = classify(pool, state, deltaStep(deltaStep(s, k), k2), query(q, {"K"}));
   ASSERT_EQ(result.kind, Classification::Affine);
-  EXPECT_EQ(result.scan.updates.size(), 2u);
-  EXPECT_EQ(result.scan.reads.size(), 2u);
+  EXPECT_EQ(result.scans[0].updates.size(), 2u);
+  EXPECT_EQ(result.scans[0].reads.size(), 2u);
 }
 
 TEST_F(ScanTest, EqualWritesWithDifferentLeftsAreRankOne) {
   LinearForm update = plus(plus(s, pool.mul(k, v)), pool.mul(k2, v));
   Classification result = classify(pool, state, update, query(q, {"K"}));
   ASSERT_EQ(result.kind, Classification::Affine);
-  ASSERT_EQ(result.scan.updates.size(), 1u);
-  EXPECT_EQ(result.scan.updates[0].left, pool.add(k, k2));
+  ASSERT_EQ(result.scans[0].updates.size(), 1u);
+  EXPECT_EQ(result.scans[0].updates[0].left, pool.add(k, k2));
 }
 
 TEST_F(ScanTest, OrientationFollowsTheReads) {
@@ -79,8 +79,19 @@ TEST_F(ScanTest, OrientationFollowsTheReads) {
   Classification overV = classify(pool, state, update, query(p, {"V"}));
   ASSERT_EQ(overK.kind, Classification::Affine);
   ASSERT_EQ(overV.kind, Classification::Affine);
-  EXPECT_EQ(overK.scan.updates[0].left, k);
-  EXPECT_EQ(overV.scan.updates[0].left, v);
+  EXPECT_EQ(overK.scans[0].updates[0].left, k);
+  EXPECT_EQ(overV.scans[0].updates[0].left, v);
+}
+
+TEST_F(ScanTest, WithoutReadsEverySideHasItsScan) {
+  std::vector<LinearTerm> queries = query(q, {"K"});
+  queries.push_back(query(p, {"V"}).front());
+  LinearForm update = plus(algebra.scale(s, beta), pool.mul(k, v));
+  Classification result = classify(pool, state, update, queries);
+  ASSERT_EQ(result.kind, Classification::Affine);
+  ASSERT_EQ(result.scans.size(), 2u);
+  EXPECT_EQ(result.scans[0].contracted, AxisSet({"K"}));
+  EXPECT_EQ(result.scans[1].contracted, AxisSet({"V"}));
 }
 
 TEST_F(ScanTest, DecayOverBothSidesIsElementwiseWithoutReads) {
@@ -109,7 +120,7 @@ TEST_F(ScanTest, QueryOverMoreAxesIsSummedAfterwards) {
   Classification result = classify(pool, state, deltaStep(s, k), terms);
   ASSERT_EQ(result.kind, Classification::Affine);
   std::optional<std::vector<QueryPlan>> plans =
-      planQueries(pool, terms.front(), result.scan.contracted);
+      planQueries(pool, terms.front(), result.scans[0].contracted);
   ASSERT_TRUE(plans && plans->size() == 1);
   EXPECT_EQ(plans->front().key, q);
   EXPECT_EQ(plans->front().weight, p);
@@ -149,14 +160,14 @@ TEST_F(ScanTest, RandomUpdatesKeepTheirMeaning) {
     for (const LinearTerm &term : update.terms)
       expected = pool.add(
           expected, pool.mul(term.outer, pool.reduce(pool.mul(term.inner, element), term.reduced)));
-    Expr derived = pool.mul(result.scan.decay, element);
-    for (const AffineScan::Update &row : result.scan.updates) {
+    Expr derived = pool.mul(result.scans[0].decay, element);
+    for (const AffineScan::Update &row : result.scans[0].updates) {
       EXPECT_TRUE(row.left->axes.isSubsetOf({"K"}));
       EXPECT_TRUE(row.value->axes.isSubsetOf({"V"}));
       Expr y = row.value;
       for (auto [read, coef] : row.coefs)
-        y = pool.add(y, pool.mul(coef, pool.reduce(pool.mul(result.scan.reads[read], element),
-                                                   result.scan.contracted)));
+        y = pool.add(y, pool.mul(coef, pool.reduce(pool.mul(result.scans[0].reads[read], element),
+                                                   result.scans[0].contracted)));
       derived = pool.add(derived, pool.mul(row.left, y));
     }
     forEachPosition([&](const Positions &at) {
