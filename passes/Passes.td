@@ -54,6 +54,33 @@ def LiftMaps : Pass<"mix-lift-maps", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"numLifted", "num-lifted", "Maps that became straight-line code">];
 }
 
+def MergeVariables : Pass<"mix-merge-variables", "::mlir::func::FuncOp"> {
+  let summary = "Give index variables that walk together one name";
+  let description = [{
+    Where a value with the axis `"j:T"` is read exactly at the positions of another
+    index variable `"j.1:T"`, and no value has both axes, the two are the same walk:
+    `"j.1:T"` is renamed to `"j:T"` in the whole function, and the read is its source.
+    This is how `sum[j](p[j] * r[j])` meets when `p` and `r` were declared over index
+    sets of their own. After it, common subexpressions of both are shared.
+
+    *Requires*: maps lifted (`mix-lift-maps`).
+    *Ensures*: an index axis is read only where two walks meet in one value, or at other
+    positions than exactly its own.
+
+    ```mlir
+    // before
+    %j = mix.iota : tensor<?xi64, #mix.axes<["j.1:T"]>>
+    %pj = mix.read %p["j:T" = %j] : tensor<?xf64, #mix.axes<["j:T"]>>,
+      tensor<?xi64, #mix.axes<["j.1:T"]>> -> tensor<?xf64, #mix.axes<["j.1:T"]>>
+    %x = arith.mulf %pj, %r : tensor<?xf64, #mix.axes<["j.1:T"]>>
+    // after
+    %x = arith.mulf %p, %r : tensor<?xf64, #mix.axes<["j:T"]>>
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect"];
+  let statistics = [Statistic<"numMerged", "num-merged", "Index variables that got the name of another">];
+}
+
 def NormalizeRecurrences : Pass<"mix-normalize-recurrences", "::mlir::func::FuncOp"> {
   let summary = "Split recurrences into strata and bring each to its normal form";
   let description = [{

@@ -19,6 +19,7 @@ void mix::buildNormalizePipeline(OpPassManager &manager) {
   };
   simplify();
   function.addPass(createLiftMaps());
+  function.addPass(createMergeVariables());
   simplify();
   function.addPass(createNormalizeRecurrences());
   simplify();

@@ -259,7 +259,6 @@ private:
   struct KeySum;
   KeySum makeKeySum(mlir::Value result, mlir::Value summand,
                     llvm::ArrayRef<llvm::StringRef> reduced, AxisList common, const Env &env);
-  bool isZeroOutside(mlir::Value value, const Env &env);
   Term getKeyed(const KeyBlock &block, mlir::Value value);
   Tile getPaired(const KeyBlock &block, const KeySum &sum, const Tile &weights);
   Tile getPairProduct(const KeyBlock &block, const KeySum &sum);

@@ -28,6 +28,7 @@
 #include "mlir/IR/Matchers.h"
 #include "passes/TileMask.h"
 #include "passes/TilePhase.h"
+#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -46,7 +47,9 @@ struct PhaseEmitter::KeyBlock {
   Axes reduced;
   /// The predicate of the source; null if it is always true.
   Value mask;
-  /// How many keys are left from the start of the block; null without index variables.
+  /// Where the keys are, and how many are left from the start of the block; none and null
+  /// without index variables.
+  unsigned slot;
   Value left;
   /// Whether the block needs no mask (`i1`); null if every block needs it.
   Value isFull;
@@ -120,6 +123,7 @@ SmallVector<Tile> PhaseEmitter::keyLoop(ArrayRef<StringRef> variables, KeyBlock 
                 unsigned slot = addSlot({label, space, position, Value(), scope});
                 inner.env.variables.push_back({variable, slot});
                 if (isBlocked) {
+                  inner.slot = slot;
                   inner.left = b.createOrFold<arith::SubIOp>(tb.loc, count, position);
                   inner.reduced.push_back(kKey);
                 }
@@ -238,21 +242,13 @@ PhaseEmitter::KeySum PhaseEmitter::makeKeySum(Value result, Value summand,
   return sum;
 }
 
-/// Whether a tile of the value is zero where its positions do not exist.
-bool PhaseEmitter::isZeroOutside(Value value, const Env &env) {
-  while (auto broadcast = value.getDefiningOp<BroadcastOp>())
-    value = broadcast.getSource();
-  auto read = value.getDefiningOp<ReadOp>();
-  if (!read)
-    return false;
-  ReadPlan how = planRead(read, env);
-  return how.stored || (how.inner && isZeroOutside(how.inner, how.env));
-}
-
 /// A factor of keys only. Weights of keys that do not exist are zero, which is no help
-/// against infinities: what is computed from such keys is replaced by zero.
+/// against infinities: what may be infinite there is replaced by zero.
 Term PhaseEmitter::getKeyed(const KeyBlock &block, Value value) {
-  if (!block.left || isZeroOutside(value, block.env))
+  if (!block.left)
+    return Term(value, block.env);
+  std::optional<double> padding = getPadding(value, block.env, block.slot);
+  if (padding && std::isfinite(*padding))
     return Term(value, block.env);
   Axes axes = uniteAxes(getAxesOf(value, block.env), {kKey});
   Value zero = tb.real(0);
@@ -360,7 +356,7 @@ Tile PhaseEmitter::getPaired(const KeyBlock &block, const KeySum &sum, const Til
 SmallVector<Tile> PhaseEmitter::emitSource(StreamedReductionOp op, unsigned source, AxisList common,
                                            ArrayRef<KeySum> sums, const Env &env) {
   Value logits = op.getLogits()[source], mask = op.getMasks()[source];
-  KeyBlock block{rowScope, env, {}, isTrue(mask) ? Value() : mask, {}, {}};
+  KeyBlock block{rowScope, env, {}, isTrue(mask) ? Value() : mask, 0, {}, {}};
   SmallVector<StringRef> variables;
   for (StringRef axis : cast<ArrayAttr>(op.getAxes()[source]).getAsValueRange<StringAttr>())
     (isIndexAxis(axis) ? variables : block.reduced).push_back(axis);
@@ -433,7 +429,7 @@ void PhaseEmitter::emitReduction(ReduceOp op) {
   Type type = convertType(op.getType());
   SmallVector<StringRef> reduced(op.getAxes().getAsValueRange<StringAttr>()), variables;
   bool hasMask = op.getMask() && !isTrue(op.getMask());
-  KeyBlock block{rowScope, env, {}, hasMask ? op.getMask() : Value(), {}, {}};
+  KeyBlock block{rowScope, env, {}, hasMask ? op.getMask() : Value(), 0, {}, {}};
   for (StringRef axis : reduced)
     (isIndexAxis(axis) ? variables : block.reduced).push_back(axis);
   Axes all = mapAxes(getAxes(op.getResult()), env);

@@ -68,6 +68,8 @@ void NameVisitor::visit(const Expr &expr) const {
       visit(set);
     for (const ExprPtr &argument : call->arguments)
       visit(*argument);
+    for (const NamedArgument &argument : call->named)
+      visit(*argument.value);
   }
 }
 

@@ -136,16 +136,23 @@ struct IndexSet {
   llvm::SMRange range;
 };
 
-/// `exp(x)`, `dot[K](x, y)`, `sum[j in T where j <= i](x)`
+/// `scale = 1` in a call
+struct NamedArgument {
+  Name name;
+  ExprPtr value;
+};
+
+/// `exp(x)`, `dot[K](x, y)`, `sum[j in T where j <= i](x)`, `gla(q, k, v, g, scale = 1)`
 struct CallExpr : Expr {
   Name callee;
   bool hasBrackets;
   std::vector<IndexSet> sets;
   std::vector<ExprPtr> arguments;
+  std::vector<NamedArgument> named;
   CallExpr(llvm::SMRange range, Name callee, bool hasBrackets, std::vector<IndexSet> sets,
-           std::vector<ExprPtr> arguments)
+           std::vector<ExprPtr> arguments, std::vector<NamedArgument> named)
       : Expr(Call, range), callee(callee), hasBrackets(hasBrackets), sets(std::move(sets)),
-        arguments(std::move(arguments)) {
+        arguments(std::move(arguments)), named(std::move(named)) {
     for (const IndexSet &set : this->sets) {
       if (set.where)
         addChild(*set.where);
@@ -155,6 +162,8 @@ struct CallExpr : Expr {
     }
     for (const ExprPtr &argument : this->arguments)
       addChild(*argument);
+    for (const NamedArgument &argument : this->named)
+      addChild(*argument.value);
   }
   static bool classof(const Expr *expr) { return expr->kind == Call; }
 };

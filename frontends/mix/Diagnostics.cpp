@@ -56,10 +56,12 @@ void Diagnostics::print(SMRange range, StringRef kind, const Twine &message) {
 }
 
 Diagnostics::Report Diagnostics::report(Error error, SMRange range, const Twine &message) {
-  bool shown = ++numErrors <= maxErrors;
+  ++numErrors;
+  bool isNew = reported.insert({range.Start.getPointer(), error}).second || !range.isValid();
+  bool shown = isNew && ++numShown <= maxErrors;
   if (shown)
     print(range, "error", message + " [" + getErrorId(error) + "]");
-  else if (numErrors == maxErrors + 1)
+  else if (isNew && numShown == maxErrors + 1)
     os << "error: too many errors, the rest is not shown\n";
   return Report(*this, shown);
 }

@@ -21,6 +21,7 @@
 #include "llvm/Support/SMLoc.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
+#include <set>
 
 namespace mix::frontend {
 
@@ -36,7 +37,7 @@ llvm::StringRef getErrorId(Error error);
 /// Owns the source texts (imports included) and prints messages about them.
 class Diagnostics {
 public:
-  /// Messages go to `os`. After `maxErrors` errors the rest is only counted.
+  /// Messages go to `os`. After `maxErrors` of them the rest is only counted.
   explicit Diagnostics(llvm::raw_ostream &os, unsigned maxErrors = 20)
       : os(os), maxErrors(maxErrors) {}
 
@@ -66,6 +67,9 @@ private:
   llvm::raw_ostream &os;
   unsigned maxErrors;
   unsigned numErrors = 0;
+  unsigned numShown = 0;
+  // What a function or a mixer has wrong is said once, however often it is used.
+  std::set<std::pair<const char *, Error>> reported;
   llvm::SourceMgr sources;
 };
 

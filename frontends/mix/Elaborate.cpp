@@ -22,12 +22,12 @@ using llvm::Twine;
 
 void Elaborator::popScope() {
   for (auto &entry : scopes.back().symbols)
-    goneNames[entry.getKey()] = entry.getValue()->name.range;
+    frame.goneNames[entry.getKey()] = entry.getValue()->name.range;
   scopes.pop_back();
 }
 
 Symbol *Elaborator::lookup(StringRef name) {
-  for (size_t n = scopes.size(); n-- > scopeBase;) {
+  for (size_t n = scopes.size(); n-- > frame.scopeBase;) {
     auto it = scopes[n].symbols.find(name);
     if (it != scopes[n].symbols.end())
       return it->second;
@@ -51,11 +51,10 @@ bool Elaborator::checkFresh(const Name &name) {
         .hint("every value has its own name; only states are given new values");
     return false;
   }
-  auto axis = axes.find(name.text);
-  if (axis != axes.end()) {
+  if (AxisInfo *axis = findAxis(name.text)) {
     error(Error::Redefined, name.range,
           "'" + name.text + "' is the name of an axis; a value and an axis may not share a name")
-        .note(axis->second.range, "the axis");
+        .note(axis->range, "the axis");
     return false;
   }
   return true;
@@ -66,7 +65,7 @@ bool Elaborator::checkFresh(const Name &name) {
 void Elaborator::suggest(Diagnostics::Report report, StringRef name,
                          ArrayRef<StringRef> candidates) {
   StringRef best;
-  unsigned bestDistance = std::max<size_t>(name.size() / 3, 1) + 1;
+  unsigned bestDistance = (name.size() + 2) / 3 + 1;
   for (StringRef candidate : candidates) {
     unsigned distance = name.edit_distance(candidate, /*AllowReplacements=*/true, bestDistance);
     bool isClose = distance < name.size() || name.equals_insensitive(candidate);
@@ -80,22 +79,22 @@ void Elaborator::suggest(Diagnostics::Report report, StringRef name,
 }
 
 void Elaborator::reportUnknownValue(const Name &name) {
-  auto gone = goneNames.find(name.text);
-  if (gone != goneNames.end() && scopeBase == 0) {
+  auto gone = frame.goneNames.find(name.text);
+  if (gone != frame.goneNames.end() && callStack.empty()) {
     error(Error::OutOfLoop, name.range, "'" + name.text + "' does not exist here any more")
         .note(gone->second, "it is defined here, inside a loop or a reduction")
         .hint("to keep one value per position of a loop over t, write 'let " + name.text +
               "[t] = ...'");
     return;
   }
-  auto later = definedLater.find(name.text);
-  if (later != definedLater.end() && scopeBase == 0) {
+  auto later = frame.definedLater.find(name.text);
+  if (later != frame.definedLater.end() && callStack.empty()) {
     error(Error::UnknownValue, name.range, "'" + name.text + "' has no value at this place")
         .note(later->second, "it is defined here");
     return;
   }
   SmallVector<StringRef> candidates;
-  for (size_t n = scopeBase; n < scopes.size(); ++n)
+  for (size_t n = frame.scopeBase; n < scopes.size(); ++n)
     for (StringRef candidate : scopes[n].symbols.keys())
       candidates.push_back(candidate);
   llvm::sort(candidates);
@@ -103,11 +102,10 @@ void Elaborator::reportUnknownValue(const Name &name) {
           candidates);
 }
 
-AxisInfo *Elaborator::findAxisInfo(const Name &name) {
-  auto it = axes.find(name.text);
-  if (it != axes.end())
-    return &it->second;
-  SmallVector<StringRef> candidates(axes.keys());
+AxisInfo *Elaborator::requireAxis(const Name &name) {
+  if (AxisInfo *axis = findAxis(name.text))
+    return axis;
+  SmallVector<StringRef> candidates(frame.axes.keys());
   llvm::sort(candidates);
   auto report = error(Error::UnknownAxis, name.range, "unknown axis '" + name.text + "'");
   if (lookup(name.text))
@@ -115,6 +113,24 @@ AxisInfo *Elaborator::findAxisInfo(const Name &name) {
   else
     report.hint("the axes are those of the arguments: " + llvm::join(candidates, ", "));
   return nullptr;
+}
+
+AxisInfo &Elaborator::createAxis(const Name &name) {
+  AxisInfo &axis = axes.emplace_back();
+  std::string unique = name.text.str();
+  auto isTaken = [&](const AxisInfo &other) { return other.name == unique; };
+  for (unsigned n = 1; llvm::any_of(axes, isTaken); ++n)
+    unique = (name.text + "_" + Twine(n)).str();
+  axis.name = unique;
+  axis.range = name.range;
+  frame.axes[name.text] = &axis;
+  return axis;
+}
+
+bool Elaborator::isTokenAxis(StringRef name) {
+  return isIndexAxis(name) || llvm::any_of(axes, [&](const AxisInfo &axis) {
+           return axis.name == name && axis.isToken;
+         });
 }
 
 void Elaborator::addFacts(ArrayRef<Linear> facts) {

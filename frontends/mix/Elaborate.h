@@ -11,7 +11,7 @@
 // finding fast forms is the business of passes.
 //
 // Private to the frontend; the parts are in Elaborate{Mixer,Statement,Expr,Call,
-// Sets}.cpp.
+// Compose,Reduce,Sets}.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -72,15 +72,30 @@ struct Symbol {
   Index *loop = nullptr;                   // defined per position of the loop we are in
   Index *index = nullptr;                  // of an IndexName
   llvm::SmallVector<llvm::StringRef> axes; // declared, of outputs and states
+  std::string stateName;                   // what callers of the function know a state by
   bool isAssigned = false;                 // an output or state that has its value
   bool isBroken = false;                   // its definition had an error
 };
 
+/// What the name of an axis means. `name` is that of the tensor types; a mixer that is
+/// called by another one may know the axis by another name.
 struct AxisInfo {
+  std::string name;
   llvm::SMRange range;
   bool isToken = false;
-  llvm::StringRef base;  // of a block axis
-  int64_t blockSize = 0; // of a block axis
+  const AxisInfo *base = nullptr; // of a block axis
+  int64_t blockSize = 0;          // of a block axis
+};
+
+/// What belongs to one mixer; one that is called has a frame of its own.
+struct Frame {
+  llvm::StringMap<AxisInfo *> axes; // by their names in this mixer
+  llvm::SmallVector<Symbol *> outputs, states;
+  llvm::StringMap<llvm::SMRange> goneNames;    // of scopes that were left
+  llvm::StringMap<llvm::SMRange> definedLater; // by the statements of the mixer
+  llvm::StringSet<> usedAfterLoop;             // names that the rest of the mixer mentions
+  size_t scopeBase = 0;                        // the outermost scope that is visible
+  std::string statePrefix;                     // tells states of several calls apart
 };
 
 class Elaborator {
@@ -96,16 +111,18 @@ public:
 private:
   // -- ElaborateMixer.cpp: declarations.
   void declareAxes(const Mixer &mixer);
-  void declareAxis(const Name &name);
   void checkSizes();
   void declareArguments(const Mixer &mixer, mlir::Block *entry);
-  void declareSetting(const Argument &argument);
+  void declareTensor(const Argument &argument, mlir::Block *entry);
+  void declareSetting(const Argument &argument, std::optional<Operand> given);
   std::optional<Operand> getOverride(const Argument &argument, bool preferInteger);
   void findDefinitions(const Statements &statements);
   void declareOutputs(const Mixer &mixer);
   void checkSettings(const Mixer &mixer);
   void checkComplete();
+  void elaborateBody(const Mixer &mixer);
   void finish(const Mixer &mixer, mlir::func::FuncOp function);
+  void describeFunction(const Mixer &mixer, mlir::func::FuncOp function);
   bool checkAxisName(const Name &name);
   bool checkDistinct(llvm::ArrayRef<Name> axes);
   llvm::SmallVector<llvm::StringRef> getNames(llvm::ArrayRef<Name> names);
@@ -133,7 +150,7 @@ private:
   Operand elaborate(const Expr &expr);
   Operand elaborateNumber(const NumberExpr &expr);
   Operand elaborateValue(const ValueExpr &expr);
-  Operand elaborateAxisSize(const Name &name);
+  Operand elaborateAxisSize(llvm::StringRef axis);
   Operand elaborateUnary(const UnaryExpr &expr);
   Operand elaborateBinary(const BinaryExpr &expr);
   Operand elaborateArithmetic(const BinaryExpr &expr, Operand lhs, Operand rhs);
@@ -155,15 +172,18 @@ private:
   Operand callElementwise(const CallExpr &expr);
   Operand callInteger(const CallExpr &expr);
   Operand callExtremum(const CallExpr &expr);
-  Operand callDot(const CallExpr &expr);
-  Operand callNorm(const CallExpr &expr);
-  Operand callReduction(const CallExpr &expr);
-  std::vector<Operand> callSoftmax(const CallExpr &expr);
-  Operand callPrefix(const CallExpr &expr);
-  Operand callTopK(const CallExpr &expr);
   Operand callBlock(const CallExpr &expr);
   Operand callFrozen(const CallExpr &expr);
   Operand callFunction(const CallExpr &expr, const Function &function);
+
+  // -- ElaborateCompose.cpp: mixers that call mixers.
+  const Mixer *findMixer(llvm::StringRef name);
+  std::vector<Operand> callMixer(const CallExpr &expr, const Mixer &mixer,
+                                 const Name &instanceName);
+  using Bindings = llvm::StringMap<Operand>;
+  std::optional<Bindings> matchArguments(const CallExpr &expr, const Mixer &mixer);
+  bool mapAxes(const CallExpr &expr, const Argument &argument, mlir::Value value, Frame &callee);
+  bool bindArguments(const CallExpr &expr, const Mixer &mixer, Bindings &bindings, Frame &callee);
 
   // -- ElaborateSets.cpp: index sets.
   /// What a reduction runs over.
@@ -171,6 +191,7 @@ private:
     llvm::SmallVector<llvm::StringRef> axes;
     mlir::Value mask; // or null
   };
+  using Ranges = std::vector<Range>;
   std::optional<Range> elaborateRange(const IndexSet &set, bool bind);
   bool declareIndices(const IndexSet &set, bool bind);
   Index *declareIndex(const Binder &binder);
@@ -178,8 +199,23 @@ private:
   bool findSameSet(const IndexSet &set, const std::string &text);
   llvm::StringRef findSetSpace(const Binder &binder);
   Index *findIndex(const Binder &binder);
-  llvm::StringRef findBlockAxis(const Name &name, llvm::SMRange range);
+  AxisInfo *findBlockAxis(const Name &name, llvm::SMRange range);
   Operand elaborateBlockNumber(const Expr &position, const Name &axisName, llvm::SMRange range);
+
+  // -- ElaborateReduce.cpp: reductions, softmax, prefix operators.
+  const IndexSet *getOnlySet(const CallExpr &expr);
+  bool requireAxes(llvm::ArrayRef<llvm::StringRef> axes, mlir::Value value, llvm::SMRange range);
+  std::optional<llvm::StringRef> getOnlyAxis(const CallExpr &expr, mlir::Value value);
+  Operand callDot(const CallExpr &expr);
+  Operand callNorm(const CallExpr &expr);
+  Operand callReduction(const CallExpr &expr);
+  std::vector<Operand> callSoftmax(const CallExpr &expr);
+  std::optional<Ranges> elaborateSoftmaxRanges(const CallExpr &expr);
+  std::optional<llvm::SmallVector<llvm::StringRef>>
+  findCommonAxes(const CallExpr &expr, llvm::ArrayRef<Range> ranges,
+                 llvm::ArrayRef<mlir::Value> logits);
+  Operand callPrefix(const CallExpr &expr);
+  Operand callTopK(const CallExpr &expr);
 
   // -- Elaborate.cpp: scopes and helpers.
   struct Scope {
@@ -202,7 +238,10 @@ private:
   void suggest(Diagnostics::Report report, llvm::StringRef name,
                llvm::ArrayRef<llvm::StringRef> candidates);
   void setLocation(llvm::SMRange range);
-  AxisInfo *findAxisInfo(const Name &name);
+  AxisInfo *findAxis(llvm::StringRef name) { return frame.axes.lookup(name); }
+  AxisInfo *requireAxis(const Name &name);
+  AxisInfo &createAxis(const Name &name);
+  bool isTokenAxis(llvm::StringRef axis);
   Linear getSizeTerm(llvm::StringRef axis);
 
   Operand makeConstant(Operand::Element element, double value);
@@ -225,21 +264,19 @@ private:
   Emitter emit;
   TermTable terms;
 
-  llvm::StringMap<AxisInfo> axes;
+  Frame frame;
+  std::deque<AxisInfo> axes;  // stable addresses
   std::deque<Symbol> symbols; // stable addresses
   std::deque<Index> indices;
   llvm::StringMap<unsigned> indexCounts; // how often an axis "j:T" was made
   std::vector<Scope> scopes;
-  size_t scopeBase = 0; // the outermost scope that is visible (functions see no caller)
-  llvm::StringMap<llvm::SMRange> goneNames;    // of scopes that were left
-  llvm::StringMap<llvm::SMRange> definedLater; // by the statements of the mixer
 
   Index *loop = nullptr;                     // the loop that we are in
   llvm::StringMap<mlir::Value> frozenStates; // in a loop with `by`
   std::vector<std::pair<Symbol *, mlir::Value>> loopOutputs;
-  llvm::StringSet<> usedAfterLoop; // names that the rest of the mixer mentions
-  llvm::SmallVector<Symbol *> outputs, states;
+  llvm::SmallVector<Symbol *> allStates; // of the mixer and of those that it calls
   llvm::SmallVector<const Function *> callStack;
+  llvm::SmallVector<const Mixer *> mixerStack;
   unsigned depth = 0; // of expressions, functions included
   unsigned numElaborated = 0;
   /// Rises when a name or a state changes its meaning: equal texts mean equal sets

@@ -62,20 +62,21 @@ Operand Elaborator::elaborateNumber(const NumberExpr &expr) {
 // Values and reads
 //===----------------------------------------------------------------------===//
 
-Operand Elaborator::elaborateAxisSize(const Name &name) {
-  auto bound = options.sizes.find(name.text);
+Operand Elaborator::elaborateAxisSize(StringRef axis) {
+  auto bound = options.sizes.find(axis);
   if (bound != options.sizes.end())
     return makeConstant(Operand::Int, bound->second);
-  Operand size = makeValue(emit.createSize(name.text));
-  size.linear = getSizeTerm(name.text);
+  Operand size = makeValue(emit.createSize(axis));
+  size.linear = getSizeTerm(axis);
   return size;
 }
 
 Operand Elaborator::elaborateValue(const ValueExpr &expr) {
   Symbol *symbol = lookup(expr.name.text);
   if (!symbol) {
-    if (axes.contains(expr.name.text) && expr.indices.empty())
-      return elaborateAxisSize(expr.name);
+    AxisInfo *axis = findAxis(expr.name.text);
+    if (axis && expr.indices.empty())
+      return elaborateAxisSize(axis->name);
     reportUnknownValue(expr.name);
     return {};
   }

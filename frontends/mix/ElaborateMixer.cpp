@@ -30,14 +30,21 @@ OwningOpRef<func::FuncOp> Elaborator::elaborate(const Mixer &mixer) {
   checkSizes();
   checkSettings(mixer);
   declareArguments(mixer, entry);
-  declareOutputs(mixer);
-  findDefinitions(mixer.body);
-  elaborate(mixer.body);
-  checkComplete();
+  elaborateBody(mixer);
   if (diagnostics.getNumErrors() != errorsBefore)
     return nullptr;
   finish(mixer, *function);
   return function;
+}
+
+/// Everything behind the arguments.
+void Elaborator::elaborateBody(const Mixer &mixer) {
+  mixerStack.push_back(&mixer);
+  declareOutputs(mixer);
+  findDefinitions(mixer.body);
+  elaborate(mixer.body);
+  checkComplete();
+  mixerStack.pop_back();
 }
 
 //===----------------------------------------------------------------------===//
@@ -63,36 +70,38 @@ bool Elaborator::checkDistinct(ArrayRef<Name> names) {
   return true;
 }
 
+/// The axes behind names that are known.
 SmallVector<StringRef> Elaborator::getNames(ArrayRef<Name> names) {
-  return llvm::map_to_vector(names, [](const Name &name) { return name.text; });
+  return llvm::map_to_vector(
+      names, [&](const Name &name) { return StringRef(findAxis(name.text)->name); });
 }
 
 /// The axes of a mixer are those of its arguments.
 void Elaborator::declareAxes(const Mixer &mixer) {
   for (const Argument &argument : mixer.arguments)
     for (const Name &name : argument.axes)
-      if (!axes.contains(name.text)) {
+      if (!findAxis(name.text)) {
         checkAxisName(name);
-        axes[name.text].range = name.range;
+        createAxis(name);
       }
   llvm::StringSet<> tokens = findTokenAxes(mixer);
-  for (auto &axis : axes)
-    axis.second.isToken = tokens.contains(axis.getKey());
+  for (auto &axis : frame.axes)
+    axis.second->isToken = tokens.contains(axis.getKey());
 }
 
 void Elaborator::checkSizes() {
   for (const auto &entry : options.sizes) {
-    auto it = axes.find(entry.getKey());
-    if (it == axes.end())
+    AxisInfo *axis = findAxis(entry.getKey());
+    if (!axis)
       error(Error::BadSize, {},
             "there is no axis '" + entry.getKey() + "' to give the size " +
                 Twine(entry.getValue()));
-    else if (it->second.isToken)
-      error(Error::BadSize, it->second.range,
+    else if (axis->isToken)
+      error(Error::BadSize, axis->range,
             "'" + entry.getKey() + "' is a token axis: its size is that of each call")
           .hint("only axes that no index walks have a size at compile time");
     else if (entry.getValue() <= 0)
-      error(Error::BadSize, it->second.range,
+      error(Error::BadSize, axis->range,
             "the size of axis '" + entry.getKey() + "' must be positive, found " +
                 Twine(entry.getValue()));
   }
@@ -104,49 +113,51 @@ void Elaborator::checkSizes() {
 
 void Elaborator::declareArguments(const Mixer &mixer, mlir::Block *entry) {
   for (const Argument &argument : mixer.arguments) {
-    if (!checkFresh(argument.name)) {
+    if (!checkFresh(argument.name))
       declare(Symbol::Argument, argument.name, scopes.back())->isBroken = true;
-      continue;
-    }
-    if (!argument.isTensor) {
-      declareSetting(argument);
-      continue;
-    }
-    Symbol *symbol = declare(Symbol::Argument, argument.name, scopes.back());
-    bool ok = checkDistinct(argument.axes);
-    for (const Name &axis : argument.axes)
-      ok &= axes.contains(axis.text);
-    if (argument.axes.size() > MIXWRIGHT_MAX_RANK) {
-      error(Error::TooManyAxes, argument.name.range,
-            "an argument has at most " + Twine(MIXWRIGHT_MAX_RANK) + " axes, found " +
-                Twine(argument.axes.size()));
-      ok = false;
-    }
-    if (argument.defaultValue) {
-      error(Error::BadSetting, argument.defaultValue->range,
-            "an argument with axes has no default value")
-          .hint("the caller passes it; a number that is fixed when the spec is compiled is "
-                "written '" +
-                argument.name.text + " = 0.5'");
-      ok = false;
-    }
-    symbol->isBroken = !ok;
-    if (!ok)
-      continue;
-    Type element = argument.isInteger ? emit.getInteger() : emit.getReal();
-    setLocation(argument.name.range);
-    symbol->operand =
-        makeValue(entry->addArgument(emit.getType(element, getNames(argument.axes)), emit.loc));
+    else if (argument.isTensor)
+      declareTensor(argument, entry);
+    else
+      declareSetting(argument, std::nullopt);
   }
 }
 
-/// A setting is a number that is fixed when the spec is compiled.
-void Elaborator::declareSetting(const Argument &argument) {
+void Elaborator::declareTensor(const Argument &argument, mlir::Block *entry) {
+  Symbol *symbol = declare(Symbol::Argument, argument.name, scopes.back());
+  bool ok = checkDistinct(argument.axes);
+  if (argument.axes.size() > MIXWRIGHT_MAX_RANK) {
+    error(Error::TooManyAxes, argument.name.range,
+          "an argument has at most " + Twine(MIXWRIGHT_MAX_RANK) + " axes, found " +
+              Twine(argument.axes.size()));
+    ok = false;
+  }
+  if (argument.defaultValue) {
+    error(Error::BadSetting, argument.defaultValue->range,
+          "an argument with axes has no default value")
+        .hint("the caller passes it; a number that is fixed when the spec is compiled is "
+              "written '" +
+              argument.name.text + " = 0.5'");
+    ok = false;
+  }
+  symbol->isBroken = !ok;
+  if (!ok)
+    return;
+  Type element = argument.isInteger ? emit.getInteger() : emit.getReal();
+  setLocation(argument.name.range);
+  symbol->operand =
+      makeValue(entry->addArgument(emit.getType(element, getNames(argument.axes)), emit.loc));
+}
+
+/// A setting is a number that is fixed when the spec is compiled: given by a mixer that
+/// calls this one, by whoever compiles, or by default.
+void Elaborator::declareSetting(const Argument &argument, std::optional<Operand> given) {
   Symbol *symbol = declare(Symbol::Setting, argument.name, scopes.back());
   symbol->isBroken = true;
   Operand value;
-  bool isGiven = options.settings.contains(argument.name.text);
-  if (argument.defaultValue) {
+  bool isChosen = mixerStack.empty() && options.settings.contains(argument.name.text);
+  if (given) {
+    value = *given;
+  } else if (argument.defaultValue) {
     value = elaborate(*argument.defaultValue);
     SMRange range = argument.defaultValue->range;
     if (argument.isInteger ? !requireInteger(value, range, "the value of this setting")
@@ -157,12 +168,12 @@ void Elaborator::declareSetting(const Argument &argument) {
       return;
     }
   }
-  if (isGiven) {
-    std::optional<Operand> given = getOverride(argument, value.element == Operand::Int);
-    if (!given)
+  if (isChosen) {
+    std::optional<Operand> chosen = getOverride(argument, value.element == Operand::Int);
+    if (!chosen)
       return;
-    value = *given;
-  } else if (!argument.defaultValue) {
+    value = *chosen;
+  } else if (!given && !argument.defaultValue) {
     error(Error::BadSetting, argument.name.range,
           "setting '" + argument.name.text + "' has no default and no value was given")
         .hint("give one: '--set " + argument.name.text + "=...'");
@@ -215,10 +226,12 @@ void Elaborator::declareOutputs(const Mixer &mixer) {
     if (!ok)
       continue;
     for (const Name &axis : output.axes)
-      ok &= findAxisInfo(axis) != nullptr;
+      ok &= requireAxis(axis) != nullptr;
     ok &= checkDistinct(output.axes);
-    unsigned tokens =
-        llvm::count_if(output.axes, [&](const Name &a) { return axes.lookup(a.text).isToken; });
+    unsigned tokens = llvm::count_if(output.axes, [&](const Name &name) {
+      AxisInfo *axis = findAxis(name.text);
+      return axis && axis->isToken;
+    });
     if (tokens > 1) {
       error(Error::QuadraticStorage, output.name.range,
             "output '" + output.name.text + "' would be stored for every pair of positions");
@@ -231,18 +244,19 @@ void Elaborator::declareOutputs(const Mixer &mixer) {
       ok = false;
     }
     Symbol *symbol = declare(Symbol::Output, output.name, scopes.back());
-    symbol->axes = getNames(output.axes);
     symbol->isBroken = symbol->isAssigned = !ok;
-    outputs.push_back(symbol);
+    if (ok)
+      symbol->axes = getNames(output.axes);
+    frame.outputs.push_back(symbol);
   }
 }
 
 void Elaborator::checkComplete() {
-  for (Symbol *output : outputs)
+  for (Symbol *output : frame.outputs)
     if (!output->isAssigned)
       error(Error::NotAssigned, output->name.range,
             "output '" + output->name.text + "' is never assigned");
-  for (Symbol *state : states)
+  for (Symbol *state : frame.states)
     if (!state->isAssigned && !state->isBroken)
       error(Error::UnusedState, state->name.range,
             "state '" + state->name.text + "' is never updated")
@@ -253,28 +267,32 @@ void Elaborator::checkComplete() {
 void Elaborator::findDefinitions(const Statements &statements) {
   for (const StatementPtr &statement : statements) {
     if (auto *state = llvm::dyn_cast<StateStatement>(statement.get()))
-      definedLater[state->name.text] = state->name.range;
+      frame.definedLater[state->name.text] = state->name.range;
     else if (auto *let = llvm::dyn_cast<LetStatement>(statement.get()))
       for (const Target &target : let->targets)
-        definedLater[target.name.text] = target.name.range;
+        frame.definedLater[target.name.text] = target.name.range;
     else if (auto *inner = llvm::dyn_cast<ForStatement>(statement.get()))
       findDefinitions(inner->body);
   }
 }
 
-/// Returns the outputs and the final states, and describes the function.
+/// Returns the outputs and the final states.
 void Elaborator::finish(const Mixer &mixer, func::FuncOp function) {
   setLocation(mixer.name.range);
   SmallVector<Value> results;
-  for (Symbol *output : outputs)
+  for (Symbol *output : frame.outputs)
     results.push_back(
         emit.broadcast(output->operand.value, emit.getType(emit.getReal(), output->axes)));
-  for (Symbol *state : states)
+  for (Symbol *state : allStates)
     results.push_back(state->operand.value);
   func::ReturnOp::create(emit.builder, emit.loc, results);
   function.setFunctionType(FunctionType::get(context, function.getBody().getArgumentTypes(),
                                              ValueRange(results).getTypes()));
+  describeFunction(mixer, function);
+}
 
+/// The attributes of dialect/MixDialect.td.
+void Elaborator::describeFunction(const Mixer &mixer, func::FuncOp function) {
   OpBuilder &builder = emit.builder;
   function->setAttr(kMixerAttr, builder.getUnitAttr());
   unsigned position = 0;
@@ -287,19 +305,21 @@ void Elaborator::finish(const Mixer &mixer, func::FuncOp function) {
     ++position;
   }
   position = 0;
-  for (ArrayRef<Symbol *> group : {ArrayRef(outputs), ArrayRef(states)})
-    for (Symbol *symbol : group) {
-      StringRef kind = symbol->kind == Symbol::Output ? "output" : "state";
-      function.setResultAttr(position, kNameAttr, builder.getStringAttr(symbol->name.text));
-      function.setResultAttr(position, kKindAttr, builder.getStringAttr(kind));
-      ++position;
-    }
+  auto describeResult = [&](StringRef name, StringRef kind) {
+    function.setResultAttr(position, kNameAttr, builder.getStringAttr(name));
+    function.setResultAttr(position, kKindAttr, builder.getStringAttr(kind));
+    ++position;
+  };
+  for (Symbol *output : frame.outputs)
+    describeResult(output->name.text, "output");
+  for (Symbol *state : allStates)
+    describeResult(state->stateName, "state");
   SmallVector<NamedAttribute> blocks;
-  for (const auto &axis : axes)
-    if (axis.second.blockSize)
+  for (const AxisInfo &axis : axes)
+    if (axis.blockSize)
       blocks.push_back(builder.getNamedAttr(
-          axis.getKey(), builder.getArrayAttr({builder.getStringAttr(axis.second.base),
-                                               builder.getI64IntegerAttr(axis.second.blockSize)})));
+          axis.name, builder.getArrayAttr({builder.getStringAttr(axis.base->name),
+                                           builder.getI64IntegerAttr(axis.blockSize)})));
   if (!blocks.empty())
     function->setAttr(kBlocksAttr, builder.getDictionaryAttr(blocks));
 }

@@ -41,8 +41,9 @@ std::optional<Elaborator::Range> Elaborator::elaborateRange(const IndexSet &set,
     return std::nullopt;
   Range range;
   for (const Binder &binder : set.binders) {
-    if (axes.contains(binder.name.text) && !binder.hasSet()) {
-      range.axes.push_back(axes.find(binder.name.text)->getKey());
+    AxisInfo *axis = findAxis(binder.name.text);
+    if (axis && !binder.hasSet()) {
+      range.axes.push_back(axis->name);
       continue;
     }
     Index *index = findIndex(binder);
@@ -183,7 +184,8 @@ StringRef Elaborator::findSetSpace(const Binder &binder) {
       error(Error::IndexSetExpected, binder.range, "expected '(' and a block's number");
       return "";
     }
-    return findAxisInfo(binder.set) ? axes.find(binder.set.text)->getKey() : "";
+    AxisInfo *axis = requireAxis(binder.set);
+    return axis ? StringRef(axis->name) : "";
   }
   if (binder.set.text != "block") {
     error(Error::IndexSetExpected, binder.set.range,
@@ -191,8 +193,8 @@ StringRef Elaborator::findSetSpace(const Binder &binder) {
         .hint("an index runs over an axis, 'j in T', or over a block, 'j in block(b)'");
     return "";
   }
-  StringRef axis = findBlockAxis(binder.blockAxis, binder.range);
-  return axis.empty() ? "" : axes.find(axes.find(axis)->second.base)->getKey();
+  AxisInfo *axis = findBlockAxis(binder.blockAxis, binder.range);
+  return axis ? StringRef(axis->base->name) : "";
 }
 
 /// `j in block(b)` are the positions j with j div n == b.
@@ -200,7 +202,7 @@ bool Elaborator::restrictToBlock(const Binder &binder, Index &index) {
   Operand number = elaborateBlockNumber(*binder.blockIndex, binder.blockAxis, binder.range);
   if (!number.isValid())
     return false;
-  int64_t size = axes.find(findBlockAxis(binder.blockAxis, binder.range))->second.blockSize;
+  int64_t size = findBlockAxis(binder.blockAxis, binder.range)->blockSize;
   setLocation(binder.range);
   Value own = emit.create<arith::FloorDivSIOp>(index.position, emit.createInteger(size));
   index.mask = emit.compare<arith::CmpIOp>(arith::CmpIPredicate::eq, own, getValue(number));
@@ -212,28 +214,28 @@ bool Elaborator::restrictToBlock(const Binder &binder, Index &index) {
 }
 
 /// The block axis that `block(...)` is about: the named one, or the only one.
-StringRef Elaborator::findBlockAxis(const Name &name, SMRange range) {
+AxisInfo *Elaborator::findBlockAxis(const Name &name, SMRange range) {
   if (!name.text.empty()) {
-    AxisInfo *info = findAxisInfo(name);
-    if (info && info->blockSize)
-      return axes.find(name.text)->getKey();
-    if (info)
+    AxisInfo *axis = requireAxis(name);
+    if (axis && !axis->blockSize) {
       error(Error::NotABlockAxis, name.range, "axis '" + name.text + "' is not made of blocks")
           .hint("declare one: 'axis B = T / 64'");
-    return "";
+      return nullptr;
+    }
+    return axis;
   }
-  StringRef found;
-  for (auto &entry : axes) {
-    if (!entry.second.blockSize)
+  AxisInfo *found = nullptr;
+  for (auto &entry : frame.axes) {
+    if (!entry.second->blockSize)
       continue;
-    if (!found.empty()) {
+    if (found) {
       error(Error::NotABlockAxis, range, "there are several block axes")
           .hint("say which one: 'block[" + entry.getKey() + "](...)'");
-      return "";
+      return nullptr;
     }
-    found = entry.getKey();
+    found = entry.second;
   }
-  if (found.empty())
+  if (!found)
     error(Error::NotABlockAxis, range, "'block' needs a block axis, and there is none")
         .hint("declare one: 'axis B = T / 64'");
   return found;
@@ -242,30 +244,29 @@ StringRef Elaborator::findBlockAxis(const Name &name, SMRange range) {
 /// The number of the block that a position lies in. A number of a block (made of
 /// indices over the block axis) stays what it is.
 Operand Elaborator::elaborateBlockNumber(const Expr &expr, const Name &axisName, SMRange range) {
-  StringRef axis = findBlockAxis(axisName, range);
+  AxisInfo *axis = findBlockAxis(axisName, range);
   Operand position = elaborate(expr);
-  if (!requireInteger(position, expr.range, "a position or a block's number") || axis.empty())
+  if (!requireInteger(position, expr.range, "a position or a block's number") || !axis)
     return {};
-  const AxisInfo &info = axes.find(axis)->second;
   bool hasNumber = false, hasPosition = false;
   if (position.linear)
     for (const auto &[term, coefficient] : position.linear->terms) {
-      hasNumber |= isIndexAxis(term) && getSpace(term) == axis;
-      hasPosition |= isIndexAxis(term) && getSpace(term) != axis;
+      hasNumber |= isIndexAxis(term) && getSpace(term) == axis->name;
+      hasPosition |= isIndexAxis(term) && getSpace(term) != axis->name;
     }
   if (hasNumber && hasPosition) {
     error(Error::IndexKind, expr.range,
-          "this mixes a position of axis '" + info.base + "' with a block's number");
+          "this mixes a position of axis '" + axis->base->name + "' with a block's number");
     return {};
   }
   if (hasNumber)
     return position;
   setLocation(range);
   if (position.constant)
-    return makeConstant(Operand::Int, std::floor(*position.constant / info.blockSize));
+    return makeConstant(Operand::Int, std::floor(*position.constant / axis->blockSize));
   Operand number = makeValue(
-      emit.create<arith::FloorDivSIOp>(position.value, emit.createInteger(info.blockSize)));
+      emit.create<arith::FloorDivSIOp>(position.value, emit.createInteger(axis->blockSize)));
   if (position.linear)
-    number.linear = terms.floorDivide(*position.linear, info.blockSize);
+    number.linear = terms.floorDivide(*position.linear, axis->blockSize);
   return number;
 }

@@ -21,9 +21,10 @@ void Elaborator::elaborate(const Statements &statements) {
   for (size_t n = 0; n < statements.size(); ++n) {
     if (auto *loopStatement = dyn_cast<ForStatement>(statements[n].get()); loopStatement && !loop) {
       // Only what the rest of the mixer mentions leaves the loop.
-      usedAfterLoop.clear();
-      NameVisitor visitor{[&](const ValueExpr &value) { usedAfterLoop.insert(value.name.text); },
-                          [](const Name &) {}};
+      frame.usedAfterLoop.clear();
+      NameVisitor visitor{
+          [&](const ValueExpr &value) { frame.usedAfterLoop.insert(value.name.text); },
+          [](const Name &) {}};
       for (size_t later = n + 1; later < statements.size(); ++later)
         visitor.visit(*statements[later]);
     }
@@ -52,7 +53,7 @@ void Elaborator::elaborateAxis(const AxisStatement &statement) {
     error(Error::NestedLoop, statement.range, "an axis is declared outside of loops");
     return;
   }
-  AxisInfo *base = findAxisInfo(statement.base);
+  AxisInfo *base = requireAxis(statement.base);
   std::optional<int64_t> size = requirePositiveConstant(
       elaborate(*statement.size), statement.size->range, "the length of a block");
   if (base && base->blockSize) {
@@ -63,12 +64,13 @@ void Elaborator::elaborateAxis(const AxisStatement &statement) {
   }
   if (!base || !size || !checkAxisName(statement.name) || !checkFresh(statement.name))
     return;
-  StringRef baseName = axes.find(statement.base.text)->getKey();
-  AxisInfo &info = axes[statement.name.text];
-  info = {statement.name.range, /*isToken=*/true, baseName, *size};
+  AxisInfo &axis = createAxis(statement.name);
+  axis.isToken = true;
+  axis.base = base;
+  axis.blockSize = *size;
   // (B - 1) size < T <= B size
-  Linear blocks = Linear::ofTerm(statement.name.text).scaled(*size);
-  Linear positions = getSizeTerm(baseName);
+  Linear blocks = Linear::ofTerm(axis.name).scaled(*size);
+  Linear positions = getSizeTerm(base->name);
   terms.assume(blocks - positions);
   terms.assume(positions - blocks + (*size - 1));
 }
@@ -82,19 +84,22 @@ void Elaborator::elaborateState(const StateStatement &statement) {
   }
   bool ok = checkFresh(statement.name);
   for (const Name &axis : statement.axes)
-    ok &= findAxisInfo(axis) != nullptr;
+    ok &= requireAxis(axis) != nullptr;
   ok &= checkDistinct(statement.axes);
   Operand initial = elaborate(*statement.initial);
   ok &= requireReal(initial, statement.initial->range);
   if (!lookup(statement.name.text)) {
     Symbol *symbol = declare(Symbol::State, statement.name, scopes.back());
-    symbol->axes = getNames(statement.axes);
     symbol->isBroken = !ok;
-    states.push_back(symbol);
+    symbol->stateName = frame.statePrefix + statement.name.text.str();
+    if (ok)
+      symbol->axes = getNames(statement.axes);
+    frame.states.push_back(symbol);
+    allStates.push_back(symbol);
   }
   if (!ok)
     return;
-  Symbol *state = states.back();
+  Symbol *state = frame.states.back();
   Value value = getValue(initial);
   Type type = emit.getType(emit.getReal(), state->axes);
   if (!isAxisSubset(value.getType(), type)) {
@@ -106,7 +111,7 @@ void Elaborator::elaborateState(const StateStatement &statement) {
   }
   setLocation(statement.range);
   state->operand = makeValue(
-      InitialOp::create(emit.builder, emit.loc, state->name.text, emit.broadcast(value, type)));
+      InitialOp::create(emit.builder, emit.loc, state->stateName, emit.broadcast(value, type)));
 }
 
 //===----------------------------------------------------------------------===//
@@ -122,8 +127,11 @@ void Elaborator::elaborateLet(const LetStatement &statement) {
   }
   auto *call = dyn_cast<CallExpr>(statement.value.get());
   std::vector<Operand> values;
-  bool isSoftmax = call && call->callee.text == "softmax" && !program.functions.contains("softmax");
-  if (isSoftmax)
+  bool isOwnFunction = call && program.functions.contains(call->callee.text);
+  const Mixer *mixer = call && !isOwnFunction ? findMixer(call->callee.text) : nullptr;
+  if (mixer && !loop && !call->hasBrackets)
+    values = callMixer(*call, *mixer, statement.targets.front().name);
+  else if (call && !isOwnFunction && !mixer && call->callee.text == "softmax")
     values = callSoftmax(*call);
   else
     values.push_back(elaborate(*statement.value));
@@ -159,7 +167,7 @@ void Elaborator::defineTarget(const Target &target, Operand value) {
   }
   bool perPosition = loop && llvm::is_contained(own, loop);
   // What belongs to the loop's positions outlives the loop.
-  Scope &scope = perPosition ? scopes.front() : scopes.back();
+  Scope &scope = perPosition ? scopes[frame.scopeBase] : scopes.back();
   Symbol *symbol = declare(Symbol::Let, target.name, scope);
   symbol->isBroken = !ok;
   if (!ok)
@@ -194,7 +202,7 @@ void Elaborator::defineTarget(const Target &target, Operand value) {
     }
     symbol->loop = loop;
     symbol->operand = std::move(value);
-    if (usedAfterLoop.contains(target.name.text))
+    if (frame.usedAfterLoop.contains(target.name.text))
       loopOutputs.push_back({symbol, getValue(symbol->operand)});
     return;
   }
@@ -247,7 +255,7 @@ bool Elaborator::checkStored(SMRange range, StringRef name, Value value, Index *
   if (perPosition)
     tokens.push_back(perPosition->name.text);
   for (StringRef axis : getAxes(value))
-    if (isIndexAxis(axis) || axes.lookup(axis).isToken)
+    if (isTokenAxis(axis))
       tokens.push_back(axis);
   if (tokens.size() <= 1)
     return true;
@@ -268,7 +276,7 @@ void Elaborator::elaborateAssign(const AssignStatement &statement) {
   Operand value = elaborate(*statement.value);
   Symbol *symbol = lookup(target.name.text);
   if (!symbol) {
-    if (axes.contains(target.name.text))
+    if (findAxis(target.name.text))
       error(Error::NotAssignable, target.range, "'" + target.name.text + "' is an axis");
     else
       error(Error::UnknownValue, target.name.range, "unknown value '" + target.name.text + "'")
@@ -425,8 +433,8 @@ void Elaborator::elaborateFor(const ForStatement &statement) {
   bool reusesName = previous && previous->kind == Symbol::IndexName;
   bool ok = reusesName || checkFresh(statement.index);
   epoch += reusesName;
-  ok &= findAxisInfo(statement.space) != nullptr;
-  SmallVector<Symbol *> updated = findUpdatedStates(statement.body, states);
+  ok &= requireAxis(statement.space) != nullptr;
+  SmallVector<Symbol *> updated = findUpdatedStates(statement.body, frame.states);
   for (Symbol *state : updated) {
     if (state->isAssigned) {
       error(Error::AssignedTwice, statement.range,
@@ -441,20 +449,20 @@ void Elaborator::elaborateFor(const ForStatement &statement) {
     skipLoop(statement);
     return;
   }
-  Index &index = createIndex(statement.index, axes.find(statement.space.text)->getKey());
+  Index &index = createIndex(statement.index, findAxis(statement.space.text)->name);
   emitLoop(statement, index, updated, step ? emit.builder.getI64IntegerAttr(*step) : IntegerAttr());
 }
 
 /// Leaves out a loop whose head had an error. What it defines is known to be broken, so
 /// that it gives no further errors.
 void Elaborator::skipLoop(const ForStatement &statement) {
-  for (Symbol *output : outputs)
+  for (Symbol *output : frame.outputs)
     output->isAssigned = output->isBroken = true;
   for (const StatementPtr &inner : statement.body)
     if (auto *let = dyn_cast<LetStatement>(inner.get()))
       for (const Target &target : let->targets)
         if (!lookup(target.name.text))
-          declare(Symbol::Let, target.name, scopes.front())->isBroken = true;
+          declare(Symbol::Let, target.name, scopes[frame.scopeBase])->isBroken = true;
 }
 
 std::optional<int64_t> Elaborator::elaborateStep(const ForStatement &statement,
@@ -485,7 +493,7 @@ void Elaborator::emitLoop(const ForStatement &statement, Index &index, ArrayRef<
   index.isBound = true;
   for (Symbol *state : updated) {
     inits.push_back(state->operand.value);
-    names.push_back(emit.builder.getStringAttr(state->name.text));
+    names.push_back(emit.builder.getStringAttr(state->stateName));
     state->operand = makeValue(body->addArgument(inits.back().getType(), loopLoc));
   }
   if (step)

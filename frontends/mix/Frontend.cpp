@@ -77,6 +77,13 @@ void Loader::import(const Import &import, StringRef importer) {
   llvm::SmallString<128> realPath;
   if (!llvm::sys::fs::real_path(path, realPath) && !loaded.insert(realPath).second)
     return;
+  // A device or a pipe could be endless.
+  llvm::sys::fs::file_status status;
+  std::error_code error = llvm::sys::fs::status(path, status);
+  if (!error && !llvm::sys::fs::is_regular_file(status)) {
+    diagnostics.report(Error::ImportFailed, import.range, "'" + path.str() + "' is not a file");
+    return;
+  }
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
   if (!buffer) {
     diagnostics.report(Error::ImportFailed, import.range,

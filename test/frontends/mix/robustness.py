@@ -39,6 +39,7 @@ CASES = [
     ("\x80\xff" * 1000, 1, "bad-character"),
     (body("v[t] + \u03b1"), 1, "bad-character"),
     ('import "' + "a" * 10**5 + '"', 1, "import-failed"),
+    ("import \"/dev/zero\"\n" + body("v[t]"), 1, "import-failed"),
     ("import \"/\"\n" + body("v[t]"), 1, "import-failed"),
 ]
 
