@@ -133,11 +133,20 @@ private:
   void elaborateAxis(const AxisStatement &statement);
   void elaborateState(const StateStatement &statement);
   void elaborateLet(const LetStatement &statement);
+  std::optional<llvm::SmallVector<Index *>> findTargetIndices(const Target &target);
   void defineTarget(const Target &target, Operand value);
+  bool checkNoOtherIndex(const Target &target, llvm::ArrayRef<Index *> own, const Operand &value);
+  bool definePerPosition(Symbol &symbol, const Target &target, llvm::ArrayRef<Index *> own,
+                         Operand value);
+  bool defineOverSets(Symbol &symbol, const Target &target, llvm::ArrayRef<Index *> own,
+                      Operand value);
+  Operand spread(llvm::ArrayRef<Index *> own, const Operand &value);
   void elaborateAssign(const AssignStatement &statement);
   void assignState(Symbol &state, const AssignStatement &statement, Operand value);
   void assignOutput(Symbol &output, const AssignStatement &statement, Operand value);
+  bool checkOutputIndices(const Symbol &output, const Target &target, llvm::ArrayRef<Index *> own);
   void elaborateFor(const ForStatement &statement);
+  void elaborateLoopBody(const ForStatement &statement, Index &index);
   void skipLoop(const ForStatement &statement);
   void emitLoop(const ForStatement &statement, Index &index, llvm::ArrayRef<Symbol *> states,
                 mlir::IntegerAttr step);

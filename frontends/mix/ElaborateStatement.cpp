@@ -148,76 +148,106 @@ void Elaborator::elaborateLet(const LetStatement &statement) {
   }
 }
 
+/// The index variables that a target lists; nothing after an error.
+std::optional<SmallVector<Index *>> Elaborator::findTargetIndices(const Target &target) {
+  SmallVector<Index *> own;
+  for (const Binder &binder : target.indices.binders) {
+    Symbol *symbol = lookup(binder.name.text);
+    bool isLoop = loop && symbol && symbol->index == loop;
+    Index *index = isLoop ? loop : findIndex(binder);
+    if (!index)
+      return std::nullopt;
+    own.push_back(index);
+  }
+  return own;
+}
+
 /// Gives a name to a value: a plain one, one per position of the loop around, or one
 /// per member of index sets.
 void Elaborator::defineTarget(const Target &target, Operand value) {
   if (!checkFresh(target.name))
     return;
-  SmallVector<Index *> own;
-  bool ok = value.isValid();
-  for (const Binder &binder : target.indices.binders) {
-    Symbol *symbol = lookup(binder.name.text);
-    bool isIndex = symbol && symbol->kind == Symbol::IndexName;
-    if (!isIndex && ok)
-      ok = findIndex(binder) != nullptr;
-    if (!isIndex || symbol->isBroken)
-      ok = false;
-    else
-      own.push_back(symbol->index);
-  }
-  bool perPosition = loop && llvm::is_contained(own, loop);
+  bool isPerPosition = loop && llvm::any_of(target.indices.binders, [&](const Binder &binder) {
+                         return binder.name.text == loop->name.text;
+                       });
   // What belongs to the loop's positions outlives the loop.
-  Scope &scope = perPosition ? scopes[frame.scopeBase] : scopes.back();
-  Symbol *symbol = declare(Symbol::Let, target.name, scope);
-  symbol->isBroken = !ok;
-  if (!ok)
+  Scope &scope = isPerPosition ? scopes[frame.scopeBase] : scopes.back();
+  Symbol &symbol = *declare(Symbol::Let, target.name, scope);
+  symbol.isBroken = true;
+  if (!value.isValid())
     return;
-  Value tensor = value.constant && own.empty() ? Value() : getValue(value);
-  if (tensor && !perPosition) {
-    for (StringRef axis : getAxes(tensor)) {
-      bool isOwn = llvm::any_of(own, [&](Index *index) { return index->axis == axis; });
-      if (isIndexAxis(axis) && !isOwn) {
-        StringRef index = axis.take_until([](char c) { return c == '.' || c == ':'; });
-        error(Error::LeftoverIndex, target.range,
-              "the value still depends on index '" + index + "'")
-            .hint("write 'let " + target.name.text + "[" + index +
-                  "] = ...', or reduce over it, as in 'sum[" + index + "](...)'");
-        symbol->isBroken = true;
-        return;
-      }
-    }
+  std::optional<SmallVector<Index *>> own = findTargetIndices(target);
+  if (!own)
+    return;
+  if (isPerPosition)
+    symbol.isBroken = !definePerPosition(symbol, target, *own, std::move(value));
+  else if (checkNoOtherIndex(target, *own, value))
+    symbol.isBroken = !defineOverSets(symbol, target, *own, std::move(value));
+}
+
+/// Refuses a value that depends on an index that its name does not list.
+bool Elaborator::checkNoOtherIndex(const Target &target, ArrayRef<Index *> own,
+                                   const Operand &value) {
+  if (value.constant)
+    return true;
+  for (StringRef axis : getAxes(value.value)) {
+    if (!isIndexAxis(axis) || llvm::any_of(own, [&](Index *index) { return index->axis == axis; }))
+      continue;
+    StringRef index = axis.take_until([](char c) { return c == '.' || c == ':'; });
+    error(Error::LeftoverIndex, target.range, "the value still depends on index '" + index + "'")
+        .hint("write 'let " + target.name.text + "[" + index +
+              "] = ...', or reduce over it, as in 'sum[" + index + "](...)'");
+    return false;
   }
+  return true;
+}
+
+/// `let x[t] = ...` in a loop over t. It leaves the loop if it is used behind it.
+bool Elaborator::definePerPosition(Symbol &symbol, const Target &target, ArrayRef<Index *> own,
+                                   Operand value) {
+  StringRef name = target.name.text;
+  if (own.size() > 1) {
+    error(Error::QuadraticStorage, target.range,
+          "'" + name + "' would be stored for every pair of positions")
+        .hint("leave out '" + loop->name.text + "': inside this loop the value is at hand");
+    return false;
+  }
+  Value tensor = getValue(value);
+  if (!checkStored(target.range, name, tensor, loop))
+    return false;
+  symbol.loop = loop;
+  symbol.operand = std::move(value);
+  if (frame.usedAfterLoop.contains(name))
+    loopOutputs.push_back({&symbol, tensor});
+  return true;
+}
+
+/// `let x = ...`, or `let x[j in T] = ...`: inside of a loop the value lives on its sets,
+/// outside of loops it is stored.
+bool Elaborator::defineOverSets(Symbol &symbol, const Target &target, ArrayRef<Index *> own,
+                                Operand value) {
   if (own.empty()) {
-    symbol->operand = std::move(value);
-    return;
+    symbol.operand = std::move(value);
+    return true;
   }
-  if (perPosition) {
-    if (own.size() > 1 || !checkStored(target.range, target.name.text, tensor, loop)) {
-      if (own.size() > 1)
-        error(Error::QuadraticStorage, target.range,
-              "'" + target.name.text + "' would be stored for every pair of positions")
-            .hint("leave out '" + loop->name.text + "': inside this loop the value is at hand");
-      symbol->isBroken = true;
-      return;
-    }
-    symbol->loop = loop;
-    symbol->operand = std::move(value);
-    if (frame.usedAfterLoop.contains(target.name.text))
-      loopOutputs.push_back({symbol, getValue(symbol->operand)});
-    return;
+  value = spread(own, value);
+  if (loop) {
+    symbol.indices.assign(own.begin(), own.end());
+    symbol.operand = std::move(value);
+  } else {
+    symbol.operand = storeOverSpace(target, own, std::move(value));
   }
+  return symbol.operand.isValid();
+}
+
+/// The value with the axes of all the indices.
+Operand Elaborator::spread(ArrayRef<Index *> own, const Operand &value) {
   SmallVector<Value> parts;
   for (Index *index : own)
     parts.push_back(index->position);
-  parts.push_back(tensor);
-  tensor = emit.broadcast(tensor, emit.getType(emit.getReal(), emit.joinAxes(parts)));
-  if (loop) {
-    symbol->operand = makeValue(tensor);
-    symbol->indices.assign(own.begin(), own.end());
-    return;
-  }
-  symbol->operand = storeOverSpace(target, own, makeValue(tensor));
-  symbol->isBroken = !symbol->operand.isValid();
+  parts.push_back(getValue(value));
+  return makeValue(
+      emit.broadcast(parts.back(), emit.getType(emit.getReal(), emit.joinAxes(parts))));
 }
 
 /// Outside of loops a value over an index set is stored, with the axis of the space.
@@ -329,79 +359,67 @@ void Elaborator::assignState(Symbol &state, const AssignStatement &statement, Op
 
 void Elaborator::assignOutput(Symbol &output, const AssignStatement &statement, Operand value) {
   const Target &target = statement.target;
-  StringRef name = output.name.text;
   if (output.isBroken)
     return;
   if (output.isAssigned) {
-    error(Error::AssignedTwice, target.range, "output '" + name + "' has its value already");
+    error(Error::AssignedTwice, target.range,
+          "output '" + output.name.text + "' has its value already");
     return;
   }
-  output.isAssigned = true;
-  ArrayRef<Binder> binders = target.indices.binders;
-  SmallVector<Index *> own;
-  for (const Binder &binder : binders) {
-    Symbol *symbol = lookup(binder.name.text);
-    if (symbol && symbol->kind == Symbol::IndexName && !symbol->isBroken)
-      own.push_back(symbol->index);
-    else if (!symbol || symbol->kind != Symbol::IndexName)
-      findIndex(binder);
-  }
-  bool ok = own.size() == binders.size() && requireReal(value, statement.value->range);
-  output.isBroken = !ok;
-  if (!ok)
+  output.isAssigned = output.isBroken = true;
+  if (!requireReal(value, statement.value->range))
     return;
-  bool perPosition = loop != nullptr;
-  if (perPosition && (own.size() != 1 || own.front() != loop)) {
+  std::optional<SmallVector<Index *>> own = findTargetIndices(target);
+  if (!own || !checkOutputIndices(output, target, *own))
+    return;
+  SmallVector<StringRef> expected(output.axes);
+  if (loop) {
+    llvm::erase(expected, loop->space);
+  } else if (!own->empty()) {
+    value = storeOverSpace(target, *own, spread(*own, value));
+    if (!value.isValid())
+      return;
+  }
+  Value tensor = getValue(value);
+  Type type = emit.getType(emit.getReal(), expected);
+  if (!isAxisSubset(tensor.getType(), type)) {
+    if (llvm::any_of(getAxes(tensor), isIndexAxis))
+      checkStored(statement.value->range, output.name.text, tensor, loop);
+    else
+      error(Error::ShapeMismatch, statement.value->range,
+            "expected a value with axes " + describeAxes(expected) + ", found " +
+                describeAxes(getAxes(tensor)))
+          .note(output.name.range, "output '" + output.name.text + "' is declared here");
+    return;
+  }
+  output.isBroken = false;
+  output.loop = loop;
+  output.operand = makeValue(emit.broadcast(tensor, type));
+  if (loop)
+    loopOutputs.push_back({&output, output.operand.value});
+}
+
+/// In a loop over t an output is assigned as `o[t]`; the axis that is walked must be one
+/// of its axes.
+bool Elaborator::checkOutputIndices(const Symbol &output, const Target &target,
+                                    ArrayRef<Index *> own) {
+  StringRef name = output.name.text;
+  if (loop && (own.size() != 1 || own.front() != loop)) {
     error(Error::IndexKind, target.range,
           "inside this loop, output '" + name + "' is assigned as '" + name + "[" +
               loop->name.text + "]'")
         .note(loop->name.range, "the loop");
-    output.isBroken = true;
-    return;
+    return false;
   }
-  // The axes that the value may have: those declared, without the one walked.
-  SmallVector<StringRef> expected(output.axes);
-  StringRef walked = own.empty() ? "" : own.front()->space;
-  if (!walked.empty() && !llvm::is_contained(expected, walked)) {
-    error(Error::ShapeMismatch, target.range,
-          "output '" + name + "' has axes " + describeAxes(output.axes) + ", not '" + walked + "'")
-        .note(output.name.range, "the output");
-    output.isBroken = true;
-    return;
-  }
-  if (!perPosition && !own.empty()) {
-    value = storeOverSpace(
-        target, own,
-        makeValue(emit.broadcast(getValue(value),
-                                 emit.getType(emit.getReal(), emit.joinAxes({own.front()->position,
-                                                                             getValue(value)})))));
-    walked = "";
-    if (!value.isValid()) {
-      output.isBroken = true;
-      return;
+  for (Index *index : own)
+    if (!llvm::is_contained(output.axes, index->space)) {
+      error(Error::ShapeMismatch, target.range,
+            "output '" + name + "' has axes " + describeAxes(output.axes) + ", not '" +
+                index->space + "'")
+          .note(output.name.range, "the output");
+      return false;
     }
-  }
-  llvm::erase(expected, walked);
-  Value tensor = getValue(value);
-  Type type = emit.getType(emit.getReal(), expected);
-  if (!isAxisSubset(tensor.getType(), type)) {
-    output.isBroken = true;
-    bool isPair = llvm::any_of(getAxes(tensor), [](StringRef axis) { return isIndexAxis(axis); });
-    if (isPair) {
-      checkStored(statement.value->range, name, tensor, loop);
-      return;
-    }
-    error(Error::ShapeMismatch, statement.value->range,
-          "expected a value with axes " + describeAxes(expected) + ", found " +
-              describeAxes(getAxes(tensor)))
-        .note(output.name.range, "output '" + name + "' is declared here");
-    return;
-  }
-  tensor = emit.broadcast(tensor, type);
-  output.operand = makeValue(tensor);
-  output.loop = loop;
-  if (perPosition)
-    loopOutputs.push_back({&output, tensor});
+  return true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -485,35 +503,23 @@ void Elaborator::emitLoop(const ForStatement &statement, Index &index, ArrayRef<
   setLocation(statement.range);
   Location loopLoc = emit.loc;
   auto body = std::make_unique<mlir::Block>();
-  SmallVector<Value> inits;
-  SmallVector<Attribute> names;
-  Type positionType = emit.getType(emit.getInteger(), {});
-  index.position = body->addArgument(positionType, loopLoc);
+  index.position = body->addArgument(emit.getType(emit.getInteger(), {}), loopLoc);
   index.axis.clear();
   index.isBound = true;
+  SmallVector<Value> inits;
+  SmallVector<Attribute> names;
   for (Symbol *state : updated) {
     inits.push_back(state->operand.value);
     names.push_back(emit.builder.getStringAttr(state->stateName));
     state->operand = makeValue(body->addArgument(inits.back().getType(), loopLoc));
   }
   if (step)
-    for (Symbol *state : updated)
-      frozenStates[state->name.text] = body->addArgument(state->operand.value.getType(), loopLoc);
+    for (auto [state, init] : llvm::zip(updated, inits))
+      frozenStates[state->name.text] = body->addArgument(init.getType(), loopLoc);
 
-  mlir::OpBuilder::InsertPoint outside = emit.builder.saveInsertionPoint();
+  OpBuilder::InsertPoint outside = emit.builder.saveInsertionPoint();
   emit.builder.setInsertionPointToEnd(body.get());
-  pushScope();
-  Symbol *symbol = declare(Symbol::IndexName, statement.index, scopes.back());
-  symbol->index = &index;
-  symbol->operand = makeValue(index.position);
-  symbol->operand.linear = index.facts.front(); // the position itself
-  addFacts(index.facts);
-  loop = &index;
-  elaborate(statement.body);
-  loop = nullptr;
-  popScope();
-  frozenStates.clear();
-
+  elaborateLoopBody(statement, index);
   SmallVector<Value> yields;
   SmallVector<Type> types;
   for (Symbol *state : updated) {
@@ -540,4 +546,18 @@ void Elaborator::emitLoop(const ForStatement &statement, Index &index, ArrayRef<
     output.first->loop = nullptr;
   }
   loopOutputs.clear();
+}
+
+void Elaborator::elaborateLoopBody(const ForStatement &statement, Index &index) {
+  pushScope();
+  Symbol *symbol = declare(Symbol::IndexName, statement.index, scopes.back());
+  symbol->index = &index;
+  symbol->operand = makeValue(index.position);
+  symbol->operand.linear = index.facts.front(); // the position itself
+  addFacts(index.facts);
+  loop = &index;
+  elaborate(statement.body);
+  loop = nullptr;
+  popScope();
+  frozenStates.clear();
 }
