@@ -89,5 +89,9 @@ llvm::StringSet<> mix::frontend::findTokenAxes(const Mixer &mixer) {
         if (count < read->indices.size() && tokens.insert(axis.text).second)
           ++count;
     }
+  for (const StatementPtr &statement : mixer.body)
+    if (auto *state = dyn_cast<StateStatement>(statement.get()))
+      for (const Name &axis : state->axes)
+        tokens.erase(axis.text);
   return tokens;
 }

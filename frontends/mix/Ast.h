@@ -298,7 +298,8 @@ struct NameVisitor {
 };
 
 /// The axes of positions: those that an index walks, and those of arguments that are
-/// read at positions (`W[i]`). The other ones are feature axes.
+/// read at positions (`W[i]`). The other ones are feature axes, and so are those of
+/// states, however they are walked: a state has a fixed size.
 llvm::StringSet<> findTokenAxes(const Mixer &mixer);
 
 } // namespace mix::frontend

@@ -143,6 +143,7 @@ private:
   Operand spread(llvm::ArrayRef<Index *> own, const Operand &value);
   void elaborateAssign(const AssignStatement &statement);
   void assignState(Symbol &state, const AssignStatement &statement, Operand value);
+  Operand replaceElements(Symbol &state, const Target &target, Operand value);
   void assignOutput(Symbol &output, const AssignStatement &statement, Operand value);
   bool checkOutputIndices(const Symbol &output, const Target &target, llvm::ArrayRef<Index *> own);
   void elaborateFor(const ForStatement &statement);

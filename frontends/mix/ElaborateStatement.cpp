@@ -335,14 +335,14 @@ void Elaborator::assignState(Symbol &state, const AssignStatement &statement, Op
     state.isBroken = true;
     return;
   }
-  if (!statement.target.indices.binders.empty()) {
-    error(Error::IndexCount, statement.target.range, "a state is updated as a whole")
-        .hint("write '" + name + " = ...'");
-    return;
-  }
   if (state.isBroken || !requireReal(value, statement.value->range)) {
     state.isBroken = true;
     return;
+  }
+  if (!statement.target.indices.binders.empty()) {
+    value = replaceElements(state, statement.target, value);
+    if (!value.isValid())
+      return;
   }
   Value tensor = getValue(value);
   Type type = emit.getType(emit.getReal(), state.axes);
@@ -355,6 +355,45 @@ void Elaborator::assignState(Symbol &state, const AssignStatement &statement, Op
   }
   state.operand = makeValue(emit.broadcast(tensor, type));
   ++epoch;
+}
+
+/// `S[i in D where ...] = ...`: the state with new elements at the members of the set.
+Operand Elaborator::replaceElements(Symbol &state, const Target &target, Operand value) {
+  std::optional<SmallVector<Index *>> own = findTargetIndices(target);
+  if (!own)
+    return {};
+  StringRef name = state.name.text;
+  SmallVector<StringRef> spaces;
+  SmallVector<Value> positions;
+  Value mask;
+  for (Index *index : *own) {
+    bool isElement = !index->axis.empty() && llvm::is_contained(state.axes, index->space);
+    if (!isElement || llvm::is_contained(spaces, index->space)) {
+      error(Error::IndexKind, target.range,
+            "state '" + name + "' has axes " + describeAxes(state.axes) + "; '" + index->name.text +
+                "' runs over '" + index->space + "'")
+          .hint("a state is updated as a whole, '" + name +
+                " = ...', or element by element of "
+                "its own axes");
+      return {};
+    }
+    spaces.push_back(index->space);
+    positions.push_back(index->position);
+    mask = emit.conjoin(mask, index->mask);
+  }
+  Value tensor = getValue(spread(*own, value));
+  if (mask)
+    tensor = emit.select(mask, tensor, emit.read(getValue(state.operand), spaces, positions));
+  for (Index *index : *own) {
+    if (hasAxis(tensor.getType(), index->space)) {
+      error(Error::ShapeMismatch, target.range,
+            "this value would have axis '" + index->space + "' twice");
+      return {};
+    }
+    Type type = renameAxis(tensor.getType(), index->axis, index->space);
+    tensor = BindOp::create(emit.builder, emit.loc, type, tensor, index->axis);
+  }
+  return makeValue(tensor);
 }
 
 void Elaborator::assignOutput(Symbol &output, const AssignStatement &statement, Operand value) {

@@ -92,6 +92,10 @@ Signature mix::driver::getSignature(func::FuncOp mixer) {
     (isState ? signature.states : signature.outputs).push_back(std::move(result));
   }
   collectTokenAxes(mixer, signature);
+  // A state has a fixed size, so its axes are feature axes, however they are walked.
+  for (const Argument &state : signature.states)
+    for (llvm::StringRef axis : state.axes)
+      signature.tokenAxes.erase(axis);
   if (auto blocks = mixer->getAttrOfType<DictionaryAttr>("mix.blocks"))
     for (NamedAttribute entry : blocks) {
       auto base = dyn_cast<ArrayAttr>(entry.getValue());
