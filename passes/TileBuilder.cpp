@@ -69,16 +69,17 @@ Value TileBuilder::real(double value) {
   return arith::ConstantOp::create(builder, loc, builder.getFloatAttr(element, value));
 }
 
-Value TileBuilder::empty(AxisList axes, Type elementType) {
+Tile TileBuilder::empty(AxisList axes, Type elementType) {
   SmallVector<int64_t> shape =
       llvm::map_to_vector(axes, [&](StringRef axis) { return getSize(axis); });
-  return tensor::EmptyOp::create(builder, loc, shape, elementType);
+  return {tensor::EmptyOp::create(builder, loc, shape, elementType),
+          SmallVector<StringRef, 3>(axes)};
 }
 
 Tile TileBuilder::fill(Value value, AxisList axes) {
   if (axes.empty())
     return {value, {}};
-  Value init = empty(axes, value.getType());
+  Value init = empty(axes, value.getType()).value;
   return {linalg::FillOp::create(builder, loc, value, init).getResult(0),
           SmallVector<StringRef, 3>(axes)};
 }
@@ -129,7 +130,7 @@ Tile TileBuilder::map(ArrayRef<Tile> inputs, AxisList axes, ElementFn fn, Type r
   }
   GenericInputs operands(inputs, axes, builder.getContext());
   operands.maps.push_back(builder.getMultiDimIdentityMap(axes.size()));
-  Value init = empty(axes, resultElement);
+  Value init = empty(axes, resultElement).value;
   SmallVector<utils::IteratorType> iterators(axes.size(), utils::IteratorType::parallel);
   auto generic = linalg::GenericOp::create(
       builder, loc, init.getType(), operands.operands, init, operands.maps, iterators,
@@ -200,7 +201,8 @@ Tile TileBuilder::reduce(ReduceKind kind, ArrayRef<Tile> inputs, AxisList axes, 
   GenericInputs operands(inputs, domain, builder.getContext());
   operands.maps.push_back(getMap(builder.getContext(), domain, axes));
   Value start = identity(kind, resultElement);
-  Value init = linalg::FillOp::create(builder, loc, start, empty(axes, resultElement)).getResult(0);
+  Value init =
+      linalg::FillOp::create(builder, loc, start, empty(axes, resultElement).value).getResult(0);
   SmallVector<utils::IteratorType> iterators(axes.size(), utils::IteratorType::parallel);
   iterators.append(reduced.size(), utils::IteratorType::reduction);
   auto generic = linalg::GenericOp::create(

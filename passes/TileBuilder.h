@@ -78,6 +78,8 @@ public:
     return Op::create(builder, loc, a, b);
   }
 
+  /// A tile whose elements are not set yet.
+  Tile empty(AxisList axes, mlir::Type elementType);
   /// A tile that holds one value.
   Tile fill(mlir::Value value, AxisList axes);
   Tile zeros(AxisList axes) { return fill(real(0), axes); }
@@ -129,8 +131,6 @@ public:
   mlir::Type element;
 
 private:
-  mlir::Value empty(AxisList axes, mlir::Type elementType);
-
   llvm::StringMap<int64_t> sizes;
 };
 

@@ -190,34 +190,45 @@ Value PhaseEmitter::getAxisSize(StringRef axis) {
 
 Tile PhaseEmitter::load(Value view, RankedTensorType type, ArrayRef<unsigned> slotOf,
                         ArrayRef<int64_t> shifts) {
-  Axes axes;
-  SmallVector<int64_t> shape;
-  SmallVector<Value> offsets;
-  bool hasHoles = false;
+  SmallVector<Access> accesses;
   for (auto [dim, axis] : llvm::enumerate(getAxes(type))) {
     if (!slotOf[dim]) {
-      offsets.push_back(axis == blockAxis ? blockStart : tb.index(0));
-      axes.push_back(axis);
-      if (type.isDynamicDim(dim))
-        return fail(tb.loc, "a tile needs the whole axis '" + axis + "', whose size is not static",
-                    type);
-      shape.push_back(tb.getSize(axis));
+      accesses.push_back(getWholeAxis(type, dim));
       continue;
     }
     const Slot &slot = slots[slotOf[dim]];
     Value offset = slot.offset;
     if (!shifts.empty() && shifts[dim])
       offset = arith::AddIOp::create(tb.builder, tb.loc, offset, tb.index(shifts[dim]));
-    offsets.push_back(offset);
-    if (!slot.label.empty()) {
-      axes.push_back(slot.label);
-      shape.push_back(tb.getSize(slot.label));
+    accesses.push_back({offset, slot.label});
+  }
+  return load(view, convertType(type), accesses);
+}
+
+/// All of a feature axis, or the task's block of it.
+PhaseEmitter::Access PhaseEmitter::getWholeAxis(RankedTensorType type, unsigned dim) {
+  StringRef axis = getAxes(type)[dim];
+  if (type.isDynamicDim(dim))
+    fail(tb.loc, "a tile needs the whole axis '" + axis + "', whose size is not static", type);
+  return {axis == blockAxis ? blockStart : tb.index(0), axis};
+}
+
+Tile PhaseEmitter::load(Value view, Type elementType, ArrayRef<Access> accesses) {
+  Axes axes;
+  SmallVector<int64_t> shape;
+  SmallVector<Value> offsets;
+  // Single positions in front are no dimensions of the tile; later ones are, of size 1.
+  bool hasHoles = false;
+  for (const Access &access : accesses) {
+    offsets.push_back(access.offset);
+    if (!access.axis.empty()) {
+      axes.push_back(access.axis);
+      shape.push_back(tb.getSize(access.axis));
     } else if (!shape.empty()) {
       hasHoles = true;
       shape.push_back(1);
     }
   }
-  Type elementType = convertType(type);
   Value tile = tile::LoadOp::create(tb.builder, tb.loc, RankedTensorType::get(shape, elementType),
                                     view, offsets);
   if (axes.empty())
@@ -354,6 +365,11 @@ void PhaseEmitter::emitSequential() {
       llvm::append_range(starts, recurrence.getInits());
       llvm::append_range(finals, recurrence.getFinalStates());
     }
+    if (auto recurrence = dyn_cast<ForOp>(anchor); recurrence && recurrence.getBlock())
+      for (unsigned n = 0; n < recurrence.getNumStates(); ++n) {
+        starts.push_back(recurrence.getInits()[n]);
+        finals.push_back(recurrence.getFrozen(n));
+      }
     for (auto [start, final] : llvm::zip(starts, finals)) {
       keys.push_back(final);
       inits.push_back(tb.spread(get(start, {}), getAxes(start)));

@@ -164,6 +164,14 @@ private:
   /// of it), shifted by `shifts[n]` positions (no list: none).
   Tile load(mlir::Value view, mlir::RankedTensorType type, llvm::ArrayRef<unsigned> slotOf,
             llvm::ArrayRef<int64_t> shifts);
+  /// How a dimension of a tensor is loaded: from an offset, as an axis of the tile; without
+  /// an axis, one position.
+  struct Access {
+    mlir::Value offset;
+    llvm::StringRef axis;
+  };
+  Access getWholeAxis(mlir::RankedTensorType type, unsigned dim);
+  Tile load(mlir::Value view, mlir::Type elementType, llvm::ArrayRef<Access> accesses);
   void store(Tile tile, mlir::Value view, mlir::RankedTensorType type, mlir::Value row);
   void storeRows();
   void storeFinal(mlir::Value final, const Tile &tile);
@@ -181,7 +189,7 @@ private:
 
   // TileValues.cpp: values by demand
   Tile get(mlir::Value value, const Env &env);
-  Tile emitValue(mlir::Value value, const Env &env, unsigned scope);
+  Tile emitValue(mlir::Value value, const Env &env, unsigned scope, unsigned home);
   void define(mlir::Value value, const Env &env, unsigned scope, const Tile &tile);
   Tile emitFeatureReduce(ReduceOp reduce, const Env &env, unsigned scope);
   llvm::SmallVector<Term> getFactors(mlir::Value value, const Env &env);
@@ -218,8 +226,18 @@ private:
   };
   ReadPlan planRead(ReadOp read, const Env &env);
   Axes getAxesOfRead(ReadOp read, const Env &env);
-  Tile emitRead(ReadOp read, const Env &env);
-  Tile emitGather(ReadOp read, const Env &env, mlir::Value view);
+  Tile emitRead(ReadOp read, const Env &env, unsigned scope);
+  /// A read at computed positions.
+  struct Gather {
+    mlir::Value view;
+    mlir::RankedTensorType type;
+    /// Per dimension of the tensor the number of its index, or -1.
+    llvm::SmallVector<int> indexOf;
+  };
+  Tile emitGather(ReadOp read, const Env &env, mlir::Value view, mlir::Value stored,
+                  unsigned scope);
+  Tile gatherAlong(const Gather &gather, llvm::ArrayRef<Tile> indices, AxisList walked,
+                   AxisList axes, unsigned scope);
 
   // TilePadding.cpp
   /// The value of all elements of the rows of a slot that lie past the end of its space, if
@@ -234,9 +252,10 @@ private:
   int64_t getRowElements(mlir::Value value);
   /// Whether a value of a recurrence's body is computed for a whole chunk at once.
   bool isHoisted(mlir::Value value);
+  void thaw(ForOp op, unsigned scope, unsigned slot, llvm::ArrayRef<Tile> states,
+            llvm::SmallVectorImpl<Tile> &frozen);
   llvm::SmallVector<Tile> rowLoop(llvm::ArrayRef<Tile> states, llvm::ArrayRef<Tile> outputs,
                                   RowBody body);
-  Tile emptyRows(AxisList features, mlir::Type elementType);
   void emitFor(ForOp op);
   void emitScan(AffineScanOp op);
   void emitScanByRows(AffineScanOp op, const ChunkScan &scan);

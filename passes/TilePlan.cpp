@@ -95,11 +95,8 @@ static std::optional<TileFailure> checkAnchor(Operation *op) {
     return fail("a softmax that was not brought to a streamed reduction has no tile program");
   if (op->getParentOfType<ForOp>())
     return fail("a walk over tokens inside a recurrence has no tile program");
-  if (auto loop = dyn_cast<ForOp>(op)) {
-    if (loop.getBlock())
-      return fail("a recurrence with frozen states has no tile program yet");
+  if (isa<ForOp>(op))
     return std::nullopt;
-  }
   if (!isSequentialAnchor(op)) {
     if (getIndexAxes(getAxes(op->getResult(0))).size() > 1)
       return fail("a reduction over tokens whose result has two index variables would have to "

@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "passes/TilePhase.h"
 
 using namespace mlir;
@@ -106,7 +105,7 @@ PhaseEmitter::Axes PhaseEmitter::getAxesOfRead(ReadOp read, const Env &env) {
   return sortAxes(read.getResult(), env, axes);
 }
 
-Tile PhaseEmitter::emitRead(ReadOp read, const Env &env) {
+Tile PhaseEmitter::emitRead(ReadOp read, const Env &env, unsigned scope) {
   ReadPlan how = planRead(read, env);
   Type type = read.getType();
   if (how.inner)
@@ -129,12 +128,12 @@ Tile PhaseEmitter::emitRead(ReadOp read, const Env &env) {
         continue;
       std::optional<ShiftedIndex> shifted = getShiftedIndex(index);
       if (!shifted)
-        return emitGather(read, env, view);
+        return emitGather(read, env, view, how.stored, scope);
       unsigned slot =
           shifted->variable == kLoopPosition ? env.position : env.find(shifted->variable);
       // A diagonal: two axes walked by one variable.
       if (llvm::is_contained(used, shifted->variable))
-        return emitGather(read, env, view);
+        return emitGather(read, env, view, how.stored, scope);
       used.push_back(shifted->variable);
       slotOf.back() = slot;
       shifts.back() = shifted->shift;
@@ -143,44 +142,55 @@ Tile PhaseEmitter::emitRead(ReadOp read, const Env &env) {
   return load(view, cast<RankedTensorType>(how.stored.getType()), slotOf, shifts);
 }
 
-/// Reads at computed positions of axes of static size: the tensor is loaded whole, and
-/// every element picked from it; a position outside reads zero.
-Tile PhaseEmitter::emitGather(ReadOp read, const Env &env, Value view) {
-  auto sourceType = cast<RankedTensorType>(read.getSource().getType());
-  if (!sourceType.hasStaticShape())
-    return fail(read.getLoc(), "a read at computed positions of a token axis has no tile program",
-                read.getType());
-  SmallVector<StringRef> sourceAxes = getAxes(sourceType);
-  Tile whole = inScope(
-      1, [&] { return load(view, sourceType, SmallVector<unsigned>(sourceAxes.size(), 0), {}); });
-  SmallVector<Tile> indices;
-  for (Value index : read.getIndices())
-    indices.push_back(get(index, env));
+/// Reads at computed positions: a loop over the elements of the indices loads what each
+/// points at. `tile.load` yields zero for a position outside.
+Tile PhaseEmitter::emitGather(ReadOp read, const Env &env, Value view, Value stored,
+                              unsigned scope) {
+  Gather gather{view, cast<RankedTensorType>(stored.getType()), {}};
   auto names = llvm::to_vector(read.getAxes().getAsValueRange<StringAttr>());
-  return tb.map(
-      indices, getAxesOfRead(read, env),
-      [&](ElementBuilder &body) -> Value {
-        OpBuilder &b = body.builder;
-        Value isInside, zero = arith::ConstantIndexOp::create(b, body.loc, 0);
-        SmallVector<Value> position;
-        for (auto [dim, axis] : llvm::enumerate(sourceAxes)) {
-          auto it = llvm::find(names, axis);
-          if (it == names.end()) {
-            position.push_back(body.index(axis));
-            continue;
-          }
-          Value at = arith::IndexCastOp::create(b, body.loc, b.getIndexType(),
-                                                body.elements[it - names.begin()]);
-          Value size = arith::ConstantIndexOp::create(b, body.loc, sourceType.getDimSize(dim));
-          // As unsigned, a negative position is too large.
-          Value inside = arith::CmpIOp::create(b, body.loc, arith::CmpIPredicate::ult, at, size);
-          position.push_back(arith::SelectOp::create(b, body.loc, inside, at, zero));
-          isInside =
-              isInside ? arith::AndIOp::create(b, body.loc, isInside, inside).getResult() : inside;
-        }
-        Value element = tensor::ExtractOp::create(b, body.loc, whole.value, position);
-        Value nothing = arith::ConstantOp::create(b, body.loc, b.getZeroAttr(element.getType()));
-        return arith::SelectOp::create(b, body.loc, isInside, element, nothing);
-      },
-      convertType(read.getType()));
+  Axes axes, walked;
+  for (StringRef axis : getAxes(stored)) {
+    auto it = llvm::find(names, axis);
+    gather.indexOf.push_back(it == names.end() ? -1 : it - names.begin());
+    if (it == names.end())
+      axes.push_back(axis);
+  }
+  SmallVector<Tile> indices;
+  for (Value index : read.getIndices()) {
+    indices.push_back(get(index, env));
+    walked = uniteAxes(walked, indices.back().axes);
+  }
+  return gatherAlong(gather, indices, walked, axes, scope);
+}
+
+/// Gathers for every position of the axes `walked`; the tile has them in front of `axes`.
+Tile PhaseEmitter::gatherAlong(const Gather &gather, ArrayRef<Tile> indices, AxisList walked,
+                               AxisList axes, unsigned scope) {
+  Type elementType = convertType(gather.type);
+  if (walked.empty()) {
+    SmallVector<Access> accesses;
+    for (auto [dim, number] : llvm::enumerate(gather.indexOf)) {
+      if (number < 0) {
+        accesses.push_back(getWholeAxis(gather.type, dim));
+        continue;
+      }
+      Value at = arith::IndexCastOp::create(tb.builder, tb.loc, tb.builder.getIndexType(),
+                                            indices[number].value);
+      accesses.push_back({at, ""});
+    }
+    return load(gather.view, elementType, accesses);
+  }
+  Axes result(walked);
+  llvm::append_range(result, axes);
+  Value size = tb.index(tb.getSize(walked.front()));
+  SmallVector<Tile> gathered =
+      loop(scope, tb.index(0), size, 1, tb.empty(result, elementType),
+           [&](unsigned inner, Value position, ArrayRef<Tile> carried) {
+             SmallVector<Tile> here = llvm::map_to_vector(indices, [&](const Tile &index) {
+               return tb.extract(index, walked.front(), position);
+             });
+             Tile part = gatherAlong(gather, here, walked.drop_front(), axes, inner);
+             return SmallVector<Tile>{tb.insert(part, carried.front(), position)};
+           });
+  return gathered.front();
 }

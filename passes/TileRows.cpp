@@ -13,7 +13,6 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "passes/TilePhase.h"
 #include <cmath>
 #include <limits>
@@ -95,12 +94,18 @@ SmallVector<Tile> PhaseEmitter::rowLoop(ArrayRef<Tile> states, ArrayRef<Tile> ou
               });
 }
 
-/// An uninitialised tile of the rows of an output.
-Tile PhaseEmitter::emptyRows(AxisList features, Type elementType) {
-  Axes axes = {kRow};
-  llvm::append_range(axes, features);
-  auto type = cast<RankedTensorType>(tb.getType(axes, elementType));
-  return {tensor::EmptyOp::create(tb.builder, tb.loc, type.getShape(), elementType), axes};
+/// The axes of a tile of rows with these features.
+static SmallVector<StringRef, 3> withRow(AxisList features) { return uniteAxes({kRow}, features); }
+
+/// At the first position of a block, the frozen states become the states.
+void PhaseEmitter::thaw(ForOp op, unsigned scope, unsigned slot, ArrayRef<Tile> states,
+                        SmallVectorImpl<Tile> &frozen) {
+  Value length = tb.index(*op.getBlock());
+  Value rest = arith::RemSIOp::create(tb.builder, tb.loc, slots[slot].offset, length);
+  Value isStart =
+      arith::CmpIOp::create(tb.builder, tb.loc, arith::CmpIPredicate::eq, rest, tb.index(0));
+  for (auto [state, old] : llvm::zip(states, frozen))
+    old = branch(scope, isStart, state, [&, kept = old] { return kept; });
 }
 
 void PhaseEmitter::emitFor(ForOp op) {
@@ -109,8 +114,11 @@ void PhaseEmitter::emitFor(ForOp op) {
   SmallVector<Tile> states, outputs;
   for (Value final : op.getFinalStates())
     states.push_back(carried[final]);
+  unsigned numFrozen = op.getBlock() ? numStates : 0;
+  for (unsigned n = 0; n < numFrozen; ++n)
+    states.push_back(carried[op.getFrozen(n)]);
   for (Value value : yield.getValues().drop_front(numStates))
-    outputs.push_back(emptyRows(getAxes(value), convertType(value.getType())));
+    outputs.push_back(tb.empty(withRow(getAxes(value)), convertType(value.getType())));
   SmallVector<Tile> results =
       rowLoop(states, outputs,
               [&](unsigned scope, unsigned slot, ArrayRef<Tile> arguments,
@@ -119,23 +127,29 @@ void PhaseEmitter::emitFor(ForOp op) {
                 env.position = slot;
                 for (unsigned n = 0; n < numStates; ++n)
                   define(op.getState(n), env, scope, arguments[n]);
+                SmallVector<Tile> frozen(arguments.drop_front(numStates));
+                if (numFrozen)
+                  thaw(op, scope, slot, arguments.take_front(numStates), frozen);
+                for (unsigned n = 0; n < numFrozen; ++n)
+                  define(op.getFrozen(n), env, scope, frozen[n]);
                 for (auto [n, value] : llvm::enumerate(yield.getValues()))
                   (n < numStates ? next : outs).push_back(get(value, env));
+                llvm::append_range(next, frozen);
                 moveTo(scope);
               });
-  for (auto [n, result] : llvm::enumerate(op.getResults())) {
-    if (n < numStates)
-      next[result] = results[n];
-    else
-      define(result, {}, rowScope, results[n]);
-  }
+  for (auto [n, final] : llvm::enumerate(op.getFinalStates()))
+    next[final] = results[n];
+  for (unsigned n = 0; n < numFrozen; ++n)
+    next[op.getFrozen(n)] = results[numStates + n];
+  for (auto [n, output] : llvm::enumerate(op.getOutputs()))
+    define(output, {}, rowScope, results[numStates + numFrozen + n]);
 }
 
 /// An affine scan as it is defined, token by token.
 void PhaseEmitter::emitScanByRows(AffineScanOp op, const ChunkScan &scan) {
   SmallVector<Tile> outputs;
   for (size_t n = 0; n < scan.queries.size(); ++n)
-    outputs.push_back(emptyRows(scan.free, tb.element));
+    outputs.push_back(tb.empty(withRow(scan.free), tb.element));
   SmallVector<Tile> results = rowLoop(
       scan.state, outputs,
       [&](unsigned, unsigned slot, ArrayRef<Tile> arguments, SmallVectorImpl<Tile> &next,
@@ -306,7 +320,7 @@ void PhaseEmitter::emitPrefix(PrefixOp op) {
   tb.loc = op.getLoc();
   if (op.getKind() == PrefixKind::LogSumExp) {
     SmallVector<Tile> results =
-        rowLoop(carried[result], emptyRows(features, tb.element),
+        rowLoop(carried[result], tb.empty(axes, tb.element),
                 [&](unsigned, unsigned slot, ArrayRef<Tile> arguments, SmallVectorImpl<Tile> &next,
                     SmallVectorImpl<Tile> &outs) {
                   Tile row = tb.extract(source, kRow, slots[slot].row);

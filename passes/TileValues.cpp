@@ -168,12 +168,13 @@ Tile PhaseEmitter::get(Value value, const Env &env) {
     if (auto it = scopes[home].tiles.find(key); it != scopes[home].tiles.end())
       return it->second;
   }
-  Tile tile = inScope(home, [&] { return emitValue(value, env, scope); });
+  Tile tile = inScope(home, [&] { return emitValue(value, env, scope, home); });
   scopes[home].tiles[key] = tile;
   return tile;
 }
 
-Tile PhaseEmitter::emitValue(Value value, const Env &env, unsigned scope) {
+/// Emits a value of the loop `scope`; the builder is in `home`, which may be a branch of it.
+Tile PhaseEmitter::emitValue(Value value, const Env &env, unsigned scope, unsigned home) {
   Operation *op = value.getDefiningOp();
   tb.loc = value.getLoc();
   if (slots[env.position].label.empty() && env.position && isHoisted(value)) {
@@ -201,7 +202,7 @@ Tile PhaseEmitter::emitValue(Value value, const Env &env, unsigned scope) {
   if (auto initial = dyn_cast<InitialOp>(op))
     return emitInitial(initial);
   if (auto read = dyn_cast<ReadOp>(op))
-    return emitRead(read, env);
+    return emitRead(read, env, home);
   if (isAnchor(op) && isInPhase(op)) {
     emitAnchor(op);
     auto it = scopes[scope].tiles.find(getKey(value, env));
