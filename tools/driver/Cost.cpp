@@ -122,6 +122,9 @@ public:
     return total;
   }
 
+  /// The share of the points of its space where a mask holds.
+  double getDensity(Value mask);
+
 private:
   int64_t getSize(StringRef axis) const {
     auto size = sizes.find(getSpace(axis));
@@ -218,36 +221,78 @@ private:
     return dimensions;
   }
 
-  /// The share of the points of its space where a mask holds.
-  double getDensity(Value mask) {
-    if (auto known = densities.find(mask); known != densities.end())
-      return known->second;
-    llvm::SmallVector<Dimension> dimensions = getDimensions(mask);
-    int64_t total = 1, holds = 0;
-    for (const Dimension &dimension : dimensions)
-      total *= dimension.samples;
-    Point point;
-    for (int64_t n = 0; n < total; ++n) {
-      int64_t rest = n;
-      for (const Dimension &dimension : dimensions) {
-        dimension.place(point, rest % dimension.samples);
-        rest /= dimension.samples;
-      }
-      holds += evaluateAt(mask, point, sizes).value_or(1) != 0;
-    }
-    double share = total ? static_cast<double>(holds) / static_cast<double>(total) : 0;
-    return densities[mask] = share;
-  }
-
   const SizeMap &sizes;
   llvm::SmallVector<ForOp> loops;
   llvm::DenseMap<Value, double> used, densities;
 };
 
+double FlopCounter::getDensity(Value mask) {
+  if (auto known = densities.find(mask); known != densities.end())
+    return known->second;
+  llvm::SmallVector<Dimension> dimensions = getDimensions(mask);
+  int64_t total = 1, holds = 0;
+  for (const Dimension &dimension : dimensions)
+    total *= dimension.samples;
+  Point point;
+  for (int64_t n = 0; n < total; ++n) {
+    int64_t rest = n;
+    for (const Dimension &dimension : dimensions) {
+      dimension.place(point, rest % dimension.samples);
+      rest /= dimension.samples;
+    }
+    holds += evaluateAt(mask, point, sizes).value_or(1) != 0;
+  }
+  double share = total ? static_cast<double>(holds) / static_cast<double>(total) : 0;
+  return densities[mask] = share;
+}
+
 } // namespace
 
 double mix::driver::countDefinitionFlops(func::FuncOp mixer, const SizeMap &sizes) {
   return FlopCounter(sizes).count(mixer.getBody().front());
+}
+
+/// The positions of a tile that are looked at: both ends and some between.
+static llvm::SmallVector<int64_t> pickPositions(int64_t begin, int64_t end) {
+  constexpr int64_t most = 9;
+  int64_t count = std::min(end - begin, most);
+  llvm::SmallVector<int64_t> positions;
+  for (int64_t n = 0; n < count; ++n)
+    positions.push_back(begin + (count == 1 ? 0 : n * (end - begin - 1) / (count - 1)));
+  return positions;
+}
+
+MaskShape mix::driver::measureMask(Value mask, const SizeMap &sizes, int64_t tile) {
+  MaskShape shape{FlopCounter(sizes).getDensity(mask), std::nullopt, std::nullopt};
+  llvm::SmallVector<StringRef> axes;
+  for (StringRef axis : getAxes(mask))
+    if (isIndexAxis(axis))
+      axes.push_back(axis);
+  if (axes.size() != 2)
+    return shape;
+  int64_t rows = sizes.lookup(getSpace(axes[0])), columns = sizes.lookup(getSpace(axes[1]));
+  int64_t tiles = 0, empty = 0, full = 0;
+  Point point;
+  for (int64_t row = 0; row < rows; row += tile)
+    for (int64_t column = 0; column < columns; column += tile) {
+      bool anyHolds = false, allHold = true;
+      for (int64_t i : pickPositions(row, std::min(rows, row + tile)))
+        for (int64_t j : pickPositions(column, std::min(columns, column + tile))) {
+          point.axes[axes[0]] = i;
+          point.axes[axes[1]] = j;
+          std::optional<int64_t> value = evaluateAt(mask, point, sizes);
+          anyHolds |= value.value_or(1) != 0;
+          allHold &= value.value_or(0) != 0;
+        }
+      ++tiles;
+      empty += !anyHolds;
+      full += allHold;
+    }
+  if (tiles > 0) {
+    shape.emptyTiles = static_cast<double>(empty) / static_cast<double>(tiles);
+    shape.fullTiles = static_cast<double>(full) / static_cast<double>(tiles);
+  }
+  return shape;
 }
 
 int64_t mix::driver::countTensorBytes(const Signature &signature, const CallShape &shape,

@@ -9,6 +9,7 @@
 #define MIXWRIGHT_TOOLS_DRIVER_COST_H
 
 #include "tools/driver/Call.h"
+#include <optional>
 
 namespace mix::driver {
 
@@ -20,6 +21,15 @@ namespace mix::driver {
 /// use it hold. A mask that looks at data counts as true, so the count is then an
 /// upper bound. Large index spaces are sampled on a regular grid.
 double countDefinitionFlops(mlir::func::FuncOp mixer, const SizeMap &sizes);
+
+/// The share of pairs (or tuples) of positions where a mask of level L2 holds, and the
+/// shares of square tiles of `tile` positions of two index axes where it holds nowhere
+/// and everywhere. Tiles are judged by a grid of points in each, edges included.
+struct MaskShape {
+  double holds;
+  std::optional<double> emptyTiles, fullTiles; ///< none unless there are two index axes
+};
+MaskShape measureMask(mlir::Value mask, const SizeMap &sizes, int64_t tile);
 
 /// The bytes of the tensors of a call, inputs, outputs and states, each counted once.
 int64_t countTensorBytes(const Signature &signature, const CallShape &shape, ElementType type,

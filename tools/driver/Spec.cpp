@@ -23,6 +23,9 @@ mlir::func::FuncOp Program::getMixer() { return *module->getOps<mlir::func::Func
 
 // A process compiles one mixer at a time: threads of MLIR's own would only cost.
 Spec::Spec() : context(mlir::MLIRContext::Threading::DISABLED) {
+  mlir::DialectRegistry registry;
+  cpu::registerTargetDialects(registry);
+  context.appendDialectRegistry(registry);
   context
       .loadDialect<MixDialect, tile::TileDialect, mlir::arith::ArithDialect,
                    mlir::func::FuncDialect, mlir::math::MathDialect, mlir::tensor::TensorDialect>();

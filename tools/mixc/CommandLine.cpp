@@ -92,6 +92,8 @@ public:
   Expected<Arguments> parse() {
     while (!words.empty()) {
       StringRef word = take();
+      if (word == "-o")
+        word = "--output";
       bool isOption = word.consume_front("--");
       if (Error error = isOption ? parseOption(word) : parseFile(word))
         return error;

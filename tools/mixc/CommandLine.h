@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // A subcommand is a table of options; help is made from the same table. An option
-// is written `--name value` or `--name=value`. An option that takes assignments
+// is written `--name value` or `--name=value`; -o is short for --output. An option that takes
+// assignments
 // (`--in q=q.npy k=k.npy`) may be followed by several and may be repeated.
 //
 //===----------------------------------------------------------------------===//

@@ -17,7 +17,9 @@ namespace mix::mixc {
 Command getBenchCommand();
 Command getCheckCommand();
 Command getCompareCommand();
+Command getCompileCommand();
 Command getDrawCommand();
+Command getExplainCommand();
 Command getRunCommand();
 
 // Options that several commands have, and their values.

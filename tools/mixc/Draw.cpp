@@ -39,7 +39,8 @@ static Expected<int> draw(const Arguments &arguments) {
   Call call = drawCall(signature, *shape, *plan, arguments.has("states"), *seed);
 
   llvm::StringRef directory = arguments.get("output", ".");
-  if (std::error_code code = llvm::sys::fs::create_directories(directory))
+  if (std::error_code code =
+          llvm::sys::fs::create_directories(directory, true, llvm::sys::fs::perms::all_all))
     return llvm::createStringError("cannot make '" + directory + "': " + code.message());
   auto write = [&](const TensorMap &tensors, llvm::StringRef suffix) -> Error {
     for (auto &entry : tensors) {

@@ -53,8 +53,9 @@ static int runCommand(const Command &command, llvm::ArrayRef<llvm::StringRef> wo
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   llvm::SmallVector<llvm::StringRef> words(argv + 1, argv + argc);
-  const Command commands[] = {getRunCommand(), getCheckCommand(), getBenchCommand(),
-                              getDrawCommand(), getCompareCommand()};
+  const Command commands[] = {getCheckCommand(),  getExplainCommand(), getCompileCommand(),
+                              getRunCommand(),    getBenchCommand(),   getDrawCommand(),
+                              getCompareCommand()};
   if (words.empty() || words.front() == "--help" || words.front() == "-h") {
     printHelp(commands);
     return words.empty() ? 2 : 0;

@@ -1,0 +1,219 @@
+//===- Explanation.cpp - What the compiler saw in a mixer -------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/mixc/Explanation.h"
+#include "dialect/Axes.h"
+#include "dialect/Mix.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mix;
+using namespace mix::driver;
+using namespace mix::mixc;
+using llvm::Expected;
+
+static std::string formatPlace(Operation *op) {
+  if (auto place = op->getLoc()->findInstanceOf<FileLineColLoc>())
+    return (place.getFilename().getValue() + ":" + Twine(place.getLine()) + ":" +
+            Twine(place.getColumn()))
+        .str();
+  return "unknown place";
+}
+
+static std::string joinStrings(ArrayAttr array) {
+  return llvm::join(array.getAsValueRange<StringAttr>(), ", ");
+}
+
+//===----------------------------------------------------------------------===//
+// States
+//===----------------------------------------------------------------------===//
+
+static std::string describeDecay(AffineScanOp scan) {
+  if (!scan.getDecay())
+    return "none";
+  SmallVector<StringRef> channels;
+  for (StringRef axis : getAxes(scan.getDecay()))
+    if (axis != scan.getAxis())
+      channels.push_back(axis);
+  return channels.empty() ? "scalar" : "per channel of " + llvm::join(channels, ", ");
+}
+
+static StateExplanation explainScan(AffineScanOp scan) {
+  StateExplanation state;
+  if (auto name = scan->getAttrOfType<StringAttr>("mix.state"))
+    state.names = name.str();
+  state.className = "affine";
+  state.decay = describeDecay(scan);
+  state.contracted = joinStrings(scan.getContracted());
+  state.rank = static_cast<int64_t>(scan.getReads().size());
+  state.writes = static_cast<int64_t>(scan.getLefts().size());
+  state.queries = static_cast<int64_t>(scan.getQueries().size());
+  state.place = formatPlace(scan);
+  return state;
+}
+
+static StateExplanation explainLoop(ForOp loop) {
+  StateExplanation state;
+  state.names = joinStrings(loop.getStates());
+  switch (loop.getClass_().value_or(ScanClass::Sequential)) {
+  case ScanClass::Elementwise:
+    state.className = "elementwise";
+    break;
+  case ScanClass::MaxStabilised:
+    state.className = "max-stabilised";
+    break;
+  case ScanClass::Sequential:
+    state.className = "sequential";
+    break;
+  }
+  state.reason = loop.getReason().value_or("").str();
+  state.place = formatPlace(loop);
+  return state;
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions
+//===----------------------------------------------------------------------===//
+
+static std::string joinIndexAxes(ArrayAttr axes) {
+  SmallVector<StringRef> indices;
+  for (StringRef axis : axes.getAsValueRange<StringAttr>())
+    if (isIndexAxis(axis))
+      indices.push_back(axis);
+  return llvm::join(indices, ", ");
+}
+
+static void explainReduction(Operation *op, Explanation &result) {
+  auto add = [&](std::string kind, std::string over, Value mask) {
+    ReductionExplanation reduction{std::move(kind), std::move(over), formatPlace(op), std::nullopt};
+    if (mask)
+      reduction.mask = measureMask(mask, result.sizes, explainedTile);
+    result.reductions.push_back(std::move(reduction));
+  };
+  llvm::TypeSwitch<Operation *>(op)
+      .Case([&](StreamedReductionOp streamed) {
+        for (auto [axes, mask] : llvm::zip(streamed.getAxes(), streamed.getMasks())) {
+          std::string over = joinIndexAxes(cast<ArrayAttr>(axes));
+          add("streamed softmax", over.empty() ? "one term" : over, over.empty() ? Value() : mask);
+        }
+      })
+      .Case([&](ReduceOp reduce) {
+        std::string over = joinIndexAxes(reduce.getAxes());
+        if (!over.empty())
+          add(stringifyReduceKind(reduce.getKind()).str() + " over tokens", over, reduce.getMask());
+      })
+      .Case([&](PrefixOp prefix) {
+        add("prefix " + stringifyPrefixKind(prefix.getKind()).str(), prefix.getAxis().str(),
+            Value());
+      })
+      .Case([&](TopKOp topk) {
+        add("top " + std::to_string(topk.getN()), topk.getAxis().str(), topk.getMask());
+      });
+}
+
+//===----------------------------------------------------------------------===//
+// Forms
+//===----------------------------------------------------------------------===//
+
+static int64_t getElementBytes(Type type) {
+  return llvm::divideCeil(getElementTypeOrSelf(type).getIntOrFloatBitWidth(), 8);
+}
+
+static void explainPhase(func::FuncOp phase, Explanation &result) {
+  auto features = phase->getAttrOfType<IntegerAttr>("tile.features");
+  auto space = phase->getAttrOfType<StringAttr>("tile.space");
+  auto rows = phase->getAttrOfType<IntegerAttr>("tile.rows");
+  std::string grid = "one task per head";
+  if (features && features.getInt() > 1)
+    grid = std::to_string(features.getInt()) + " tasks per head, over blocks of features";
+  if (space && rows)
+    grid += std::string(grid == "one task per head" ? "" : " and ") + ", one per block of " +
+            std::to_string(rows.getInt()) + " positions of " + space.str();
+  result.phases.push_back({phase.getName().str(), grid});
+}
+
+static void countWorkspaces(func::FuncOp phase, Explanation &result) {
+  for (unsigned n = 0; n < phase.getNumArguments(); ++n) {
+    auto kind = phase.getArgAttrOfType<StringAttr>(n, "mix.kind");
+    auto axes = phase.getArgAttrOfType<ArrayAttr>(n, "mix.axes");
+    auto type = dyn_cast<MemRefType>(phase.getArgumentTypes()[n]);
+    if (!kind || kind != "workspace" || !axes || !type)
+      continue;
+    int64_t bytes = getElementBytes(type);
+    for (auto [axis, size] : llvm::zip(axes.getAsValueRange<StringAttr>(), type.getShape()))
+      bytes *= ShapedType::isDynamic(size) ? result.sizes.lookup(axis) : size;
+    result.workspaceBytes += bytes;
+  }
+}
+
+static void explainForm(Spec &spec, FormChoice wanted, Explanation &result) {
+  for (Form form : {Form::Chunked, Form::Recurrent}) {
+    if (wanted.value_or(form) != form)
+      continue;
+    Expected<LoweredProgram> lowered = tile(spec, result.sizes, {form, result.type});
+    if (!lowered) {
+      result.reasons.push_back("no " + getFormName(form).str() +
+                               " form: " + toString(lowered.takeError()));
+      continue;
+    }
+    result.form = form;
+    for (auto phase : lowered->program.module->getOps<func::FuncOp>()) {
+      if (result.phases.empty())
+        countWorkspaces(phase, result);
+      explainPhase(phase, result);
+    }
+    return;
+  }
+}
+
+static void countCosts(Spec &spec, func::FuncOp definition, Explanation &result) {
+  const Signature &signature = spec.getSignature();
+  int64_t tokens = 1;
+  for (const Argument &arg : signature.outputs)
+    if (arg.tokensFirst)
+      tokens = std::max(tokens, result.sizes.lookup(arg.axes.front()));
+  CallShape shape{MIXWRIGHT_SINGLE, 1, 1, result.sizes};
+  TensorMap inputs;
+  for (const Argument &arg : signature.inputs)
+    inputs.try_emplace(arg.name, result.type, shape.getShape(arg));
+  for (const Argument &arg : signature.states) {
+    int64_t bytes = getTypeBytes(result.type);
+    for (int64_t size : shape.getShape(arg))
+      bytes *= size;
+    result.stateBytes += bytes;
+  }
+  auto count = static_cast<double>(tokens);
+  result.flopsPerToken = countDefinitionFlops(definition, result.sizes) / count;
+  result.bytesPerToken =
+      static_cast<double>(countTensorBytes(signature, shape, result.type, inputs)) / count;
+}
+
+Expected<Explanation> mix::mixc::explain(Spec &spec, const SizeMap &sizes, FormChoice wanted,
+                                         ElementType type) {
+  Explanation result;
+  result.mixer = spec.getSignature().mixer;
+  result.sizes = sizes;
+  result.type = type;
+  Expected<Program> definition = spec.build(sizes);
+  if (!definition)
+    return definition.takeError();
+  countCosts(spec, definition->getMixer(), result);
+  Expected<LoweredProgram> normal = normalize(spec, sizes);
+  if (!normal)
+    return normal.takeError();
+  normal->program.getMixer().walk([&](Operation *op) {
+    if (auto scan = dyn_cast<AffineScanOp>(op))
+      result.states.push_back(explainScan(scan));
+    else if (auto loop = dyn_cast<ForOp>(op))
+      result.states.push_back(explainLoop(loop));
+    else
+      explainReduction(op, result);
+  });
+  explainForm(spec, wanted, result);
+  return result;
+}

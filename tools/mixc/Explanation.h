@@ -1,0 +1,64 @@
+//===- Explanation.h - What the compiler saw in a mixer ---------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_TOOLS_MIXC_EXPLANATION_H
+#define MIXWRIGHT_TOOLS_MIXC_EXPLANATION_H
+
+#include "tools/driver/Choose.h"
+#include "tools/driver/Cost.h"
+
+namespace mix::mixc {
+
+/// One recurrence of the normal form.
+struct StateExplanation {
+  std::string names;      ///< "S", or "m, l" for states that need each other
+  std::string className;  ///< "affine", "elementwise", "max-stabilised", "sequential"
+  std::string decay;      ///< of an affine one: "none", "scalar", "per channel of K"
+  std::string contracted; ///< the axes that its reads sum over: "K"
+  int64_t rank = 0, writes = 0, queries = 0;
+  std::string reason; ///< of a sequential one
+  std::string place;  ///< "file.mix:4:5"
+};
+
+/// One reduction over tokens.
+struct ReductionExplanation {
+  std::string kind; ///< "streamed softmax", "sum over pairs", "prefix sum", "top-k"
+  std::string over; ///< the index axes that are reduced, or walked by a prefix
+  std::string place;
+  std::optional<driver::MaskShape> mask;
+};
+
+struct PhaseExplanation {
+  std::string name;
+  std::string grid; ///< "1 task per head", "blocks of 64 of T"
+};
+
+struct Explanation {
+  std::string mixer;
+  driver::SizeMap sizes;
+  std::vector<StateExplanation> states;
+  std::vector<ReductionExplanation> reductions;
+  std::optional<driver::Form> form; ///< none: only the reference
+  std::vector<std::string> reasons; ///< why no faster form
+  std::vector<PhaseExplanation> phases;
+  int64_t stateBytes = 0, workspaceBytes = 0;  ///< of one head
+  double flopsPerToken = 0, bytesPerToken = 0; ///< of one head
+  driver::ElementType type = driver::ElementType::F32;
+
+  double getIntensity() const { return flopsPerToken / bytesPerToken; }
+};
+
+/// The size of an axis that the mask pictures and tile classes are counted in.
+constexpr int64_t explainedTile = 64;
+
+/// Errors: the spec cannot be brought to its normal form.
+llvm::Expected<Explanation> explain(driver::Spec &spec, const driver::SizeMap &sizes,
+                                    driver::FormChoice wanted, driver::ElementType type);
+
+} // namespace mix::mixc
+
+#endif // MIXWRIGHT_TOOLS_MIXC_EXPLANATION_H

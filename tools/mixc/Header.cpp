@@ -1,0 +1,88 @@
+//===- Header.cpp - The C header of a compiled mixer ------------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/mixc/Header.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mix;
+using namespace mix::driver;
+using llvm::StringRef;
+
+namespace {
+
+class HeaderWriter {
+public:
+  HeaderWriter(const Signature &signature, const SizeMap &sizes, const KernelOptions &options,
+               llvm::raw_ostream &os)
+      : signature(signature), sizes(sizes), options(options), os(os),
+        symbol(("mixwright_kernel_" + signature.mixer + "_" + getFormName(options.form)).str()),
+        prefix(StringRef(signature.mixer).upper()) {}
+
+  void write() {
+    std::string guard = StringRef(symbol).upper() + "_H";
+    os << "/* " << signature.mixer << ", " << getFormName(options.form) << " form, "
+       << getTypeName(options.type) << ", for " << options.chip
+       << ". Written by mixc compile.\n *\n"
+          " * Call it with mixwright_run (mixwright/runtime.h) on an array of tensors, in the "
+          "order\n"
+          " * of the constants below. B is the batch, H the number of heads; shapes are those of\n"
+          " * layout MIXWRIGHT_BTHD. An input may have fewer heads if their number divides H. */\n"
+       << "#ifndef " << guard << "\n#define " << guard << "\n\n#include \"mixwright/runtime.h\"\n\n"
+       << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nenum {\n";
+    for (const Argument &arg : signature.inputs)
+      writeTensor(arg, "", getKindName(arg.kind));
+    for (const Argument &arg : signature.states)
+      writeTensor(arg, "_IN", "initial state, may be NULL");
+    for (const Argument &arg : signature.outputs)
+      writeTensor(arg, "", "output");
+    for (const Argument &arg : signature.states)
+      writeTensor(arg, "_OUT", "final state, may be NULL");
+    os << "  " << prefix << "_TENSORS = " << next << "\n};\n\n"
+       << "extern const mixwright_kernel " << symbol
+       << ";\n\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n";
+  }
+
+private:
+  std::string describeAxis(StringRef axis) const {
+    auto size = sizes.find(axis);
+    bool isFixed = size != sizes.end() && !signature.isTokenAxis(axis);
+    return isFixed ? (axis + "=" + llvm::Twine(size->second)).str() : axis.str();
+  }
+
+  void writeTensor(const Argument &arg, StringRef suffix, StringRef kind) {
+    llvm::SmallVector<std::string> axes;
+    for (const std::string &axis : arg.axes)
+      axes.push_back(describeAxis(axis));
+    if (arg.kind != ArgumentKind::Param) {
+      bool tokensFirst = arg.tokensFirst && arg.kind != ArgumentKind::State;
+      axes.insert(axes.begin() + (tokensFirst ? 1 : 0), "H");
+      axes.insert(axes.begin(), "B");
+    }
+    os << "  " << prefix << '_' << arg.name << suffix << " = " << next++ << ", /* " << kind << ' '
+       << (arg.isInteger ? "int64" : getTypeName(options.type)) << " [" << llvm::join(axes, ", ")
+       << "]" << (arg.kind == ArgumentKind::Param ? ", or with H in front" : "") << " */\n";
+  }
+
+  const Signature &signature;
+  const SizeMap &sizes;
+  const KernelOptions &options;
+  llvm::raw_ostream &os;
+  std::string symbol, prefix;
+  int next = 0;
+};
+
+} // namespace
+
+std::string mix::mixc::makeHeader(const Signature &signature, const SizeMap &sizes,
+                                  const KernelOptions &options) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  HeaderWriter(signature, sizes, options, os).write();
+  return text;
+}
