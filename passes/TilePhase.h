@@ -90,6 +90,10 @@ struct Term {
   Env env;
 };
 
+struct KeyBlock;
+struct KeySum;
+struct KeyJob;
+
 class PhaseEmitter {
 public:
   PhaseEmitter(TilePlan &plan, unsigned phase, const TileSignature &signature,
@@ -263,34 +267,44 @@ private:
   Tile getPrefixStart(PrefixOp op);
   void emitPrefix(PrefixOp op);
 
-  // TileStream.cpp: loops over keys
-  struct KeyBlock;
+  // TileKeys.cpp
   using KeyBody =
       llvm::function_ref<llvm::SmallVector<Tile>(const KeyBlock &, llvm::ArrayRef<Tile>)>;
-  void setRanges(MaskAnalysis &analysis, const Env &env);
   MaskAnalysis makeMaskAnalysis(const Env &env);
+  /// Calls `body` for every block of the variables' positions at which the mask may hold:
+  /// the last variable in blocks, the others position by position around it.
   llvm::SmallVector<Tile> keyLoop(llvm::ArrayRef<llvm::StringRef> variables, KeyBlock block,
                                   llvm::ArrayRef<Tile> carried, KeyBody body);
   void classify(KeyBlock &block);
+  /// The tile with `neutral` where an element does not count.
   Tile applyMask(const KeyBlock &block, const Tile &tile, mlir::Value neutral);
 
-  // TileStream.cpp: reductions
-  struct KeySum;
+  // TileStream.cpp: sums of products
   KeySum makeKeySum(mlir::Value result, mlir::Value summand,
                     llvm::ArrayRef<llvm::StringRef> reduced, AxisList common, const Env &env);
   Term getKeyed(const KeyBlock &block, mlir::Value value);
   Tile getPaired(const KeyBlock &block, const KeySum &sum, const Tile &weights);
   Tile getPairProduct(const KeyBlock &block, const KeySum &sum);
-  Tile accumulate(const KeyBlock &block, const KeySum &sum, const Tile &weights, const Tile &acc);
+  Tile accumulate(const KeyBlock &block, AxisList reduced, const KeySum &sum, const Tile &weights,
+                  const Tile &acc);
   void defineSum(const KeySum &sum, const Env &env, Tile tile);
+
+  // TileStream.cpp: reductions and the loops that they share
   Tile expShifted(const Tile &x, const Tile &shift);
   Tile makeFinite(const Tile &maximum);
-  llvm::SmallVector<Tile> onlineStep(const KeyBlock &block, mlir::Value logits,
-                                     llvm::ArrayRef<KeySum> sums, llvm::ArrayRef<Tile> carried);
-  llvm::SmallVector<Tile> emitSource(StreamedReductionOp op, unsigned source, AxisList common,
-                                     llvm::ArrayRef<KeySum> sums, const Env &env);
-  void emitStreamedReduction(StreamedReductionOp op);
-  void emitReduction(ReduceOp op);
+  Tile combine(ReduceKind kind, const Tile &a, const Tile &b);
+  KeyJob makeJob(mlir::Operation *op, llvm::ArrayRef<llvm::StringRef> reduced, mlir::Value mask);
+  void addSources(StreamedReductionOp op, std::vector<KeyJob> &jobs);
+  void addReduction(ReduceOp op, std::vector<KeyJob> &jobs);
+  void addJobs(mlir::Operation *op, std::vector<KeyJob> &jobs);
+  llvm::SmallVector<Tile> onlineStep(const KeyBlock &block, const KeyJob &job,
+                                     llvm::ArrayRef<Tile> carried);
+  Tile foldStep(const KeyBlock &block, const KeyJob &job, const Tile &carried);
+  llvm::SmallVector<Tile> runStep(const KeyBlock &block, const KeyJob &job,
+                                  llvm::ArrayRef<Tile> carried);
+  void runTerm(KeyJob &job);
+  void runJobs(llvm::ArrayRef<KeyJob *> jobs);
+  void finishSources(StreamedReductionOp op, llvm::ArrayRef<KeyJob> jobs);
   void emitStream(mlir::Operation *op);
 
   TilePlan &plan;

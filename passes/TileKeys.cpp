@@ -1,0 +1,136 @@
+//===- TileKeys.cpp - Loops over keys --------------------------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A loop visits the blocks of keys at which a mask may hold for some row. The mask is
+// applied to the one tile of pairs that decides (logits become -inf, weights 0), and in
+// a branch, taken by blocks that the mask or the end of the keys cuts.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
+#include "passes/TileMask.h"
+#include "passes/TileStream.h"
+
+using namespace mlir;
+using namespace mix;
+using llvm::StringRef;
+
+/// An analysis that knows which positions every variable of `env` takes.
+MaskAnalysis PhaseEmitter::makeMaskAnalysis(const Env &env) {
+  MaskAnalysis analysis(tb.builder, tb.loc, [this](Value value) {
+    auto size = value.getDefiningOp<SizeOp>();
+    return size ? getAxisSize(size.getAxis()) : Value();
+  });
+  OpBuilder &b = tb.builder;
+  for (auto [variable, number] : env.variables) {
+    const Slot &slot = slots[number];
+    Value last = slot.offset;
+    if (!slot.label.empty()) {
+      Value size = tb.index(tb.getSize(slot.label)), one = tb.index(1);
+      Value end = b.createOrFold<arith::AddIOp>(tb.loc, slot.offset, size);
+      end = b.createOrFold<arith::MinSIOp>(tb.loc, end, getAxisSize(slot.space));
+      last = b.createOrFold<arith::SubIOp>(tb.loc, end, one);
+    }
+    analysis.setRange(variable, {slot.offset, last});
+  }
+  return analysis;
+}
+
+SmallVector<Tile> PhaseEmitter::keyLoop(ArrayRef<StringRef> variables, KeyBlock block,
+                                        ArrayRef<Tile> carried, KeyBody body) {
+  OpBuilder &b = tb.builder;
+  if (variables.empty()) {
+    classify(block);
+    return body(block, carried);
+  }
+  StringRef variable = variables.front(), space = getSpace(variable);
+  bool isBlocked = variables.size() == 1;
+  Value zero = tb.index(0), one = tb.index(1), count = getAxisSize(space);
+  Value lower = zero, upper = count;
+  if (block.mask) {
+    MaskAnalysis analysis = makeMaskAnalysis(block.env);
+    analysis.setRange(variable, {zero, b.createOrFold<arith::SubIOp>(tb.loc, count, one)});
+    IndexRange bounds = analysis.getBounds(block.mask, variable);
+    if (bounds.first)
+      lower = b.createOrFold<arith::MaxSIOp>(tb.loc, bounds.first, zero);
+    if (bounds.last) {
+      Value end = b.createOrFold<arith::AddIOp>(tb.loc, bounds.last, one);
+      upper = b.createOrFold<arith::MinSIOp>(tb.loc, end, count);
+    }
+    // Later rows see more keys.
+    if (bounds.last && !bounds.first && !matchPattern(bounds.last, m_Constant()))
+      function->setAttr("tile.last_first", b.getUnitAttr());
+  }
+  return loop(block.scope, lower, upper, isBlocked ? parameters.keys : 1, carried,
+              [&](unsigned scope, Value position, ArrayRef<Tile> tiles) {
+                KeyBlock inner = block;
+                inner.scope = scope;
+                StringRef label = isBlocked ? StringRef(kKey) : StringRef();
+                unsigned slot = addSlot({label, space, position, Value(), scope});
+                inner.env.variables.push_back({variable, slot});
+                if (isBlocked) {
+                  inner.slot = slot;
+                  inner.left = b.createOrFold<arith::SubIOp>(tb.loc, count, position);
+                }
+                return keyLoop(variables.drop_front(), inner, tiles, body);
+              });
+}
+
+/// Finds out when a block needs no mask.
+void PhaseEmitter::classify(KeyBlock &block) {
+  OpBuilder &b = tb.builder;
+  if (block.left) {
+    Value size = tb.index(tb.getSize(kKey));
+    block.isFull =
+        b.createOrFold<arith::CmpIOp>(tb.loc, arith::CmpIPredicate::sle, size, block.left);
+  }
+  if (!block.mask)
+    return;
+  MaskAnalysis analysis = makeMaskAnalysis(block.env);
+  Value isFull = analysis.isFull(block.mask);
+  if (!isFull || matchPattern(isFull, m_Zero()))
+    block.isFull = {};
+  else if (block.isFull)
+    block.isFull = b.createOrFold<arith::AndIOp>(tb.loc, block.isFull, isFull);
+  else
+    block.isFull = isFull;
+}
+
+Value mix::buildIsCounted(ElementBuilder &body, Value left, Value mask) {
+  if (!left)
+    return mask;
+  Value isKey = arith::CmpIOp::create(body.builder, body.loc, arith::CmpIPredicate::slt,
+                                      body.index(kKey), left);
+  return mask ? arith::AndIOp::create(body.builder, body.loc, mask, isKey).getResult() : isKey;
+}
+
+Tile PhaseEmitter::applyMask(const KeyBlock &block, const Tile &tile, Value neutral) {
+  if (!block.mask && !block.left)
+    return tile;
+  Axes axes = tile.axes;
+  if (block.mask)
+    axes = uniteAxes(axes, getAxesOf(block.mask, block.env));
+  if (block.left)
+    axes = uniteAxes(axes, {kKey});
+  Tile full = tb.spread(tile, axes);
+  auto select = [&] {
+    SmallVector<Term> terms = {Term(full)};
+    if (block.mask)
+      terms.push_back(Term(block.mask, block.env));
+    return fuse(
+        terms, axes, block.scope,
+        [&](ElementBuilder &body) -> Value {
+          Value mask = block.mask ? body.elements[1] : Value();
+          Value isCounted = buildIsCounted(body, block.left, mask);
+          return arith::SelectOp::create(body.builder, body.loc, isCounted, body.elements[0],
+                                         neutral);
+        },
+        full.getElementType());
+  };
+  return block.isFull ? branch(block.scope, block.isFull, full, select) : select();
+}
