@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Oracle.h"
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <optional>
@@ -20,16 +21,16 @@ static double score(Call &call, int64_t i, int64_t j) {
   return sum / std::sqrt(double(call.size("K")));
 }
 
-/// o_i = sum_j p_ij v_j, p_i = softmax over the j that have a logit, with exp(extra)
+/// o_i = sum_j p_ij v_j, p_i = softmax over the keys j that have a logit, with exp(extra)
 /// as one more term of the denominator. The direct formula in double precision, after
 /// the largest logit is taken off.
 static void attend(Call &call, std::function<std::optional<double>(int64_t, int64_t)> logit,
                    std::optional<double> extra = std::nullopt) {
-  int64_t tokens = call.size("T");
-  for (int64_t i = 0; i < tokens; ++i) {
+  int64_t keys = call.in("v").shape[0];
+  for (int64_t i = 0; i < call.size("T"); ++i) {
     std::vector<std::pair<int64_t, double>> logits;
     double max = extra.value_or(-INFINITY);
-    for (int64_t j = 0; j < tokens; ++j)
+    for (int64_t j = 0; j < keys; ++j)
       if (std::optional<double> s = logit(i, j)) {
         logits.push_back({j, *s});
         max = std::fmax(max, *s);
@@ -107,10 +108,106 @@ static void forgettingAttention(Call &call) {
   });
 }
 
+// Attention within a document of a packed sequence.
+static void documentAttention(Call &call) {
+  attend(call, [&](int64_t i, int64_t j) -> std::optional<double> {
+    if (j > i || call.in("doc")(i) != call.in("doc")(j))
+      return std::nullopt;
+    return score(call, i, j);
+  });
+}
+
+// Attention from one sequence to all of another one.
+static void crossAttention(Call &call) {
+  attend(call, [&](int64_t i, int64_t j) { return std::optional(score(call, i, j)); });
+}
+
+// Raffel et al., "T5", 1910.10683, causal: a bias per bucket of the distance, exact below half
+// of the buckets and logarithmic up to a distance of 128. No scale.
+static constexpr int64_t kBuckets = 32;
+static void relativeBiasAttention(Call &call) {
+  attend(call, [&](int64_t i, int64_t j) -> std::optional<double> {
+    if (j > i)
+      return std::nullopt;
+    int64_t distance = i - j, exact = kBuckets / 2, bucket = distance;
+    if (distance >= exact) {
+      double far = std::log(double(distance) / exact) / std::log(128.0 / exact);
+      bucket = std::min<int64_t>(kBuckets - 1, exact + int64_t(far * (kBuckets - exact)));
+    }
+    return score(call, i, j) * std::sqrt(double(call.size("K"))) + call.in("E")(bucket);
+  });
+}
+
+// Ye et al., "Differential Transformer", 2410.05258, without its norm of the output.
+static void differentialAttention(Call &call) {
+  Call first = call, second = call;
+  first.inputs["q"] = call.in("q1"), first.inputs["k"] = call.in("k1");
+  second.inputs["q"] = call.in("q2"), second.inputs["k"] = call.in("k2");
+  softmaxAttention(first);
+  softmaxAttention(second);
+  for (size_t n = 0; n < call.out("o").data.size(); ++n)
+    call.out("o").data[n] = first.out("o").data[n] - call.in("lambda")() * second.out("o").data[n];
+}
+
+// Arora et al., "Based", 2402.18668: the Taylor series 1 + s + s^2 / 2 instead of exp(s).
+static void based(Call &call) {
+  for (int64_t i = 0; i < call.size("T"); ++i) {
+    double normaliser = 1e-6;
+    for (int64_t j = 0; j <= i; ++j) {
+      double s = score(call, i, j), weight = 1.0 + s + s * s / 2.0;
+      normaliser += weight;
+      for (int64_t v = 0; v < call.size("V"); ++v)
+        call.out("o")(i, v) += weight * call.in("v")(j, v);
+    }
+    for (int64_t v = 0; v < call.size("V"); ++v)
+      call.out("o")(i, v) /= normaliser;
+  }
+}
+
+static constexpr int64_t kBlock = 16;
+
+// Lu et al., "MoBA", 2502.13189: the own block, and the earlier blocks whose mean keys have
+// the largest products with the query.
+static constexpr int64_t kChosen = 2;
+static void moba(Call &call) {
+  int64_t tokens = call.size("T"), K = call.size("K");
+  auto &q = call.in("q"), &k = call.in("k");
+  auto isChosen = [&](int64_t i, int64_t block) {
+    std::vector<double> scores;
+    for (int64_t b = 0; b < i / kBlock; ++b) {
+      double sum = 0.0;
+      for (int64_t j = b * kBlock; j < (b + 1) * kBlock; ++j)
+        for (int64_t d = 0; d < K; ++d)
+          sum += q(i, d) * k(j, d);
+      scores.push_back(sum / kBlock);
+    }
+    int64_t better = 0;
+    for (double score : scores)
+      better += score > scores[block];
+    return better < kChosen;
+  };
+  std::vector<std::vector<bool>> chosen(tokens);
+  for (int64_t i = 0; i < tokens; ++i)
+    for (int64_t b = 0; b <= i / kBlock; ++b)
+      chosen[i].push_back(b == i / kBlock || isChosen(i, b));
+  attend(call, [&](int64_t i, int64_t j) -> std::optional<double> {
+    if (j > i || !chosen[i][j / kBlock])
+      return std::nullopt;
+    return score(call, i, j);
+  });
+}
+
+// A depthwise causal convolution over tokens, w_0 for the token itself.
+static void shortConvolution(Call &call) {
+  for (int64_t t = 0; t < call.size("T"); ++t)
+    for (int64_t n = 0; n < std::min(call.size("W"), t + 1); ++n)
+      for (int64_t d = 0; d < call.size("D"); ++d)
+        call.out("y")(t, d) += call.in("w")(n, d) * call.in("x")(t - n, d);
+}
+
 // Ren et al., "Combiner", 2107.05768, fixed factorisation: a token attends to its own
 // block directly, and to each earlier block through one summary. With R a block,
 // k_R and q_R the elementwise maxima, v_R = sum over R of softmax(q_R . k_j) v_j.
-static constexpr int64_t kBlock = 16;
 static void combinerFixed(Call &call) {
   int64_t tokens = call.size("T"), K = call.size("K"), V = call.size("V");
   int64_t blocks = (tokens + kBlock - 1) / kBlock;
@@ -203,6 +300,45 @@ std::vector<Mixer> oracle::attentionMixers() {
        {},
        {},
        forgettingAttention},
+      {"document_attention", with({"doc", {"T"}, Draw::Document}), o, {}, {}, documentAttention},
+      {"cross_attention",
+       {{"q", {"T", "K"}}, {"k", {"L", "K"}}, {"v", {"L", "V"}}},
+       o,
+       {},
+       {},
+       crossAttention},
+      {"relative_bias_attention",
+       with({"E", {"N"}}),
+       o,
+       {},
+       {},
+       relativeBiasAttention,
+       {{"N", kBuckets}}},
+      {"differential_attention",
+       {{"q1", {"T", "K"}},
+        {"k1", {"T", "K"}},
+        {"q2", {"T", "K"}},
+        {"k2", {"T", "K"}},
+        {"v", {"T", "V"}},
+        {"lambda", {}}},
+       o,
+       {},
+       {},
+       differentialAttention},
+      {"based", qkv, o, {}, {}, based},
+      {"moba",
+       qkv,
+       o,
+       {},
+       {{"block", std::to_string(kBlock)}, {"top", std::to_string(kChosen)}},
+       moba},
+      {"short_convolution",
+       {{"x", {"T", "D"}}, {"w", {"W", "D"}}},
+       {{"y", {"T", "D"}}},
+       {},
+       {},
+       shortConvolution,
+       {{"W", 4}}},
       {"combiner_fixed", qkv, o, {}, {{"block", std::to_string(kBlock)}}, combinerFixed},
       {"extractor_she",
        {{"x", {"T", "D"}}, {"W", {"L", "D", "E"}}, {"Wadj", {"D", "E"}}},

@@ -50,6 +50,13 @@ Vector minus(const Vector &x, const Vector &y) {
   return result;
 }
 
+Vector plus(const Vector &x, const Vector &y) {
+  Vector result;
+  for (size_t n = 0; n < x.size(); ++n)
+    result.push_back(x[n] + y[n]);
+  return result;
+}
+
 double dot(const Vector &x, const Vector &y) {
   double sum = 0.0;
   for (size_t n = 0; n < x.size(); ++n)
@@ -138,6 +145,18 @@ void hgrn2(Call &call) {
   });
 }
 
+// Katharopoulos et al., as above with the feature map elu(x) + 1 and the normaliser.
+double featureMap(double x) { return x > 0.0 ? x + 1.0 : std::exp(x); }
+void linearAttentionNormalized(Call &call) {
+  Tensor &S = call.state("S"), &z = call.state("z");
+  for (int64_t t = 0; t < call.size("T"); ++t) {
+    Vector k = map(row(call.in("k"), t), featureMap), q = map(row(call.in("q"), t), featureMap);
+    write(S, k, row(call.in("v"), t));
+    z.data = plus(z.data, k);
+    setRow(call.out("o"), t, times(1.0 / (dot(q, z.data) + 1e-6), read(S, q)));
+  }
+}
+
 // Dao and Gu, "Transformers are SSMs", 2405.21060: S = exp(dt A) S + B (dt x)^T,
 // y = S^T C + D x, one A and D per head.
 void mamba2(Call &call) {
@@ -148,7 +167,7 @@ void mamba2(Call &call) {
     decayAll(S, std::exp(dt * call.in("A")()));
     write(S, row(call.in("B"), t), times(dt, x));
     Vector y = read(S, row(call.in("C"), t));
-    setRow(call.out("y"), t, minus(y, times(-call.in("Dskip")(), x)));
+    setRow(call.out("y"), t, plus(y, times(call.in("Dskip")(), x)));
   }
 }
 
@@ -202,7 +221,7 @@ void rwkv6(Call &call) {
     Vector r = row(call.in("r"), t), k = row(call.in("k"), t), v = row(call.in("v"), t);
     Vector past = read(S, r);
     double bonus = dot(r, times(call.in("u").data, k));
-    setRow(call.out("o"), t, minus(past, times(-bonus, v)));
+    setRow(call.out("o"), t, plus(past, times(bonus, v)));
     decayRows(S, exp(row(call.in("w"), t)));
     write(S, k, v);
   }
@@ -234,9 +253,71 @@ void mlstm(Call &call) {
     m = next;
     decayAll(C, forget);
     write(C, times(gain, k), row(call.in("v"), t));
-    n.data = minus(times(forget, n.data), times(-gain, k));
+    n.data = plus(times(forget, n.data), times(gain, k));
     double normaliser = std::fmax(std::fabs(dot(n.data, q)), std::exp(-m)) + 1e-6;
     setRow(call.out("h"), t, times(1.0 / normaliser, read(C, q)));
+  }
+}
+
+// Zhang et al., "Gated Slot Attention", 2409.07146: keys and values are written to M slots,
+// which are then attended to. Hk is K x M, Hv is M x V.
+void gsa(Call &call) {
+  Tensor &Hk = call.state("Hk"), &Hv = call.state("Hv");
+  for (int64_t t = 0; t < call.size("T"); ++t) {
+    Vector decay = exp(row(call.in("g"), t));
+    Vector slot = map(decay, [](double f) { return 1.0 - f; });
+    for (int64_t k = 0; k < Hk.shape[0]; ++k)
+      for (int64_t m = 0; m < Hk.shape[1]; ++m)
+        Hk(k, m) *= decay[m];
+    write(Hk, row(call.in("k"), t), slot);
+    Vector weights = exp(times(rootScale(call), read(Hk, row(call.in("q"), t))));
+    double sum = dot(weights, Vector(weights.size(), 1.0));
+    decayRows(Hv, decay);
+    write(Hv, slot, row(call.in("v"), t));
+    setRow(call.out("o"), t, times(1.0 / sum, read(Hv, weights)));
+  }
+}
+
+/// (x - mean) / deviation, and the deviation.
+std::pair<Vector, double> standardise(const Vector &x) {
+  double mean = dot(x, Vector(x.size(), 1.0)) / x.size();
+  Vector centered = map(x, [&](double value) { return value - mean; });
+  double deviation = std::sqrt(dot(centered, centered) / x.size() + 1e-6);
+  return {times(1.0 / deviation, centered), deviation};
+}
+
+// Sun et al., "Learning to (Learn at Test Time)", 2407.04620, the linear model with
+// mini-batches of 16. Gradients are taken at the start (W, b) of the mini-batch.
+void tttLinear(Call &call) {
+  const int64_t batch = 16;
+  Tensor &W = call.state("W"), &b = call.state("b");
+  Tensor &dW = call.state("dW"), &db = call.state("db");
+  Tensor startW = W, startB = b;
+  Vector &w = call.in("w").data, &c = call.in("c").data;
+  for (int64_t t = 0; t < call.size("T"); ++t) {
+    if (t % batch == 0) {
+      startW = W, startB = b;
+      dW.data.assign(dW.data.size(), 0.0);
+      db.data.assign(db.data.size(), 0.0);
+    }
+    Vector k = row(call.in("k"), t);
+    auto [x, deviation] = standardise(plus(read(startW, k), startB.data));
+    // The gradient of |w x + c - target|^2 / 2 by the input of the normalisation.
+    Vector target = row(call.in("target"), t);
+    Vector error = times(w, minus(plus(times(w, x), c), target));
+    double V = error.size(), sum = dot(error, Vector(error.size(), 1.0)), along = dot(error, x);
+    Vector gradient;
+    for (size_t v = 0; v < error.size(); ++v)
+      gradient.push_back((V * error[v] - sum - x[v] * along) / (V * deviation));
+    write(dW, k, gradient);
+    db.data = plus(db.data, gradient);
+    // The learning rate of this token scales all steps of its mini-batch so far.
+    double eta = call.in("eta")(t);
+    W.data = minus(startW.data, times(eta, dW.data));
+    b.data = minus(startB.data, times(eta, db.data));
+    Vector z = plus(times(rootScale(call), read(W, row(call.in("q"), t))), b.data);
+    Vector norm = plus(times(w, standardise(z).first), c);
+    setRow(call.out("o"), t, plus(z, norm));
   }
 }
 
@@ -253,15 +334,21 @@ std::vector<Mixer> oracle::matrixStateMixers() {
       {"retnet", {q, k, v, {"log_gamma", {}, Draw::LogDecay}}, o, S, {}, retnet},
       {"gla", {q, k, v, gK}, o, S, {}, gla},
       {"hgrn2", {q, v, gK}, o, S, {}, hgrn2},
+      {"linear_attention_normalized",
+       {q, k, v},
+       o,
+       {{"S", {"K", "V"}}, {"z", {"K"}, Draw::Positive}},
+       {},
+       linearAttentionNormalized},
       {"mamba2",
-       {{"x", {"T", "V"}},
+       {{"x", {"T", "P"}},
         {"dt", {"T"}, Draw::Positive},
-        {"B", {"T", "K"}},
-        {"C", {"T", "K"}},
+        {"B", {"T", "N"}},
+        {"C", {"T", "N"}},
         {"A", {}, Draw::LogDecay},
         {"Dskip", {}}},
-       {{"y", {"T", "V"}}},
-       S,
+       {{"y", {"T", "P"}}},
+       {{"S", {"N", "P"}}},
        {},
        mamba2},
       {"delta_rule", {q, key, v, beta}, o, S, {}, deltaRule},
@@ -298,6 +385,30 @@ std::vector<Mixer> oracle::matrixStateMixers() {
        S,
        {},
        rwkv7},
+      {"gsa",
+       {q, k, v, {"g", {"T", "M"}, Draw::LogDecay}},
+       o,
+       {{"Hk", {"K", "M"}}, {"Hv", {"M", "V"}}},
+       {},
+       gsa},
+      {"ttt_linear",
+       {q,
+        k,
+        {"target", {"T", "V"}},
+        {"eta", {"T"}, Draw::Fraction},
+        {"w", {"V"}},
+        {"c", {"V"}},
+        {"W0", {"K", "V"}},
+        {"b0", {"V"}}},
+       o,
+       {{"W", {"K", "V"}, Draw::Normal, 0.0, "W0"},
+        {"b", {"V"}, Draw::Normal, 0.0, "b0"},
+        {"dW", {"K", "V"}},
+        {"db", {"V"}}},
+       {},
+       tttLinear,
+       {},
+       /*canBeCut=*/false},
       {"mlstm",
        {q, k, v, {"i", {"T"}}, {"f", {"T"}}},
        {{"h", {"T", "V"}}},

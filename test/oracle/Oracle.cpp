@@ -77,17 +77,22 @@ static Tensor drawTensor(const Argument &argument, const std::map<std::string, i
   return tensor;
 }
 
-Call oracle::draw(const Mixer &mixer, const std::map<std::string, int64_t> &sizes, bool givesStates,
+Call oracle::draw(const Mixer &mixer, const std::map<std::string, int64_t> &given, bool givesStates,
                   uint64_t seed) {
   Call call;
-  call.sizes = sizes;
+  call.sizes = given;
+  for (const auto &[axis, size] : mixer.sizes)
+    call.sizes[axis] = size;
+  const std::map<std::string, int64_t> &sizes = call.sizes;
   for (const Argument &input : mixer.inputs)
     call.inputs[input.name] = drawTensor(input, sizes, seed);
   for (const Argument &output : mixer.outputs)
     call.outputs[output.name] = zeros(output, sizes);
   for (const Argument &state : mixer.states) {
     Tensor &tensor = call.states[state.name] = drawTensor(state, sizes, seed + 1);
-    if (!givesStates)
+    if (!givesStates && state.initialInput)
+      tensor = call.in(state.initialInput);
+    else if (!givesStates)
       tensor.data.assign(tensor.data.size(), state.initial);
   }
   return call;

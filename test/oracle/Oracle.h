@@ -64,8 +64,10 @@ struct Argument {
   const char *name;
   std::vector<std::string> axes;
   Draw draw = Draw::Normal;
-  /// Of a state: every element of the initial value that the spec declares.
+  /// Of a state: every element of the initial value that the spec declares, or the
+  /// input that it is.
   double initial = 0.0;
+  const char *initialInput = nullptr;
 };
 
 /// What a mixer of `examples/` takes and computes.
@@ -76,6 +78,11 @@ struct Mixer {
   /// reach every case of the mixer: {"window", "17"}.
   std::map<std::string, std::string> settings;
   void (*run)(Call &call);
+  /// Sizes of token axes that this mixer needs besides T and L.
+  std::map<std::string, int64_t> sizes = {};
+  /// Whether a sequence may be cut anywhere. Not where a position counts from the
+  /// start of the sequence.
+  bool canBeCut = true;
 };
 
 /// Every mixer that has an oracle.

@@ -34,21 +34,21 @@ static void selectiveScan(Call &call) {
 }
 
 // Peng et al., "RWKV", 2305.13048, the numerically safe form of its appendix. The
-// numerator and denominator are held relative to exp(eps).
+// numerator and denominator are held relative to exp(top).
 static void rwkv4(Call &call) {
-  Tensor &alpha = call.state("alpha"), &beta = call.state("beta"), &eps = call.state("eps");
+  Tensor &num = call.state("num"), &den = call.state("den"), &top = call.state("top");
   for (int64_t t = 0; t < call.size("T"); ++t)
     for (int64_t d = 0; d < call.size("D"); ++d) {
       double k = call.in("k")(t, d), v = call.in("v")(t, d);
       double w = call.in("w")(d), u = call.in("u")(d);
-      double top = std::fmax(u + k, eps(d));
-      double past = std::exp(eps(d) - top), own = std::exp(u + k - top);
-      call.out("o")(t, d) = (past * alpha(d) + own * v) / (past * beta(d) + own);
-      double next = std::fmax(w + eps(d), k);
-      past = std::exp(w + eps(d) - next), own = std::exp(k - next);
-      alpha(d) = past * alpha(d) + own * v;
-      beta(d) = past * beta(d) + own;
-      eps(d) = next;
+      double max = std::fmax(u + k, top(d));
+      double past = std::exp(top(d) - max), own = std::exp(u + k - max);
+      call.out("o")(t, d) = (past * num(d) + own * v) / (past * den(d) + own);
+      double next = std::fmax(w + top(d), k);
+      past = std::exp(w + top(d) - next), own = std::exp(k - next);
+      num(d) = past * num(d) + own * v;
+      den(d) = past * den(d) + own;
+      top(d) = next;
     }
 }
 
@@ -94,7 +94,7 @@ std::vector<Mixer> oracle::scanMixers() {
       {"rwkv4",
        {{"k", {"T", "D"}}, {"v", {"T", "D"}}, {"w", {"D"}, Draw::LogDecay}, {"u", {"D"}}},
        {{"o", {"T", "D"}}},
-       {{"alpha", {"D"}}, {"beta", {"D"}, Draw::Positive}, {"eps", {"D"}, Draw::Normal, -1e38}},
+       {{"num", {"D"}}, {"den", {"D"}, Draw::Positive}, {"top", {"D"}, Draw::Normal, -1e38}},
        {},
        rwkv4},
       {"aaren",

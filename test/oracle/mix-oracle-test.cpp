@@ -51,8 +51,8 @@ static cl::opt<double> tolerance("tolerance", cl::desc("The largest accepted rel
 static cl::opt<uint64_t> seed("seed", cl::desc("Seed of the random inputs"), cl::init(1));
 
 /// Odd sizes of the feature axes, none a multiple of a vector or of another.
-static const std::map<std::string, int64_t> kFeatures = {
-    {"K", 7}, {"V", 5}, {"D", 5}, {"N", 3}, {"E", 6}};
+static const std::map<std::string, int64_t> kFeatures = {{"K", 7}, {"V", 5}, {"D", 5}, {"N", 3},
+                                                         {"E", 6}, {"M", 4}, {"P", 5}};
 
 //===----------------------------------------------------------------------===//
 // Programs
@@ -66,7 +66,7 @@ static OwningOpRef<ModuleOp> build(MLIRContext &context, const oracle::Mixer &mi
   if (bindsFeatures)
     for (const oracle::Argument &input : mixer.inputs)
       for (const std::string &axis : input.axes)
-        if (auto it = kFeatures.find(axis); it != kFeatures.end())
+        if (auto it = kFeatures.find(axis); it != kFeatures.end() && !mixer.sizes.count(axis))
           options.sizes[axis] = it->second;
   mix::frontend::Diagnostics diagnostics(llvm::errs());
   OwningOpRef<ModuleOp> module =
@@ -172,7 +172,7 @@ static std::vector<Problem> getProblems(const oracle::Mixer &mixer) {
     problems.push_back({tokens, false, 0});
     if (hasStates)
       problems.push_back({tokens, true, 0});
-    if (hasStates && tokens >= 2)
+    if (hasStates && mixer.canBeCut && tokens >= 2)
       for (int64_t cut : std::set<int64_t>{1, tokens / 3, tokens - 1})
         if (cut > 0)
           problems.push_back({tokens, true, cut});
