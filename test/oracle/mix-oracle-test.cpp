@@ -261,6 +261,9 @@ int main(int argc, char **argv) {
   registry.insert<mix::MixDialect, mix::tile::TileDialect>();
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
 
+  OpPassManager parsed(ModuleOp::getOperationName());
+  if (mlir::failed(parsePassPipeline(pipeline, parsed)))
+    return 2;
   unsigned passed = 0, failed = 0;
   for (const oracle::Mixer &mixer : oracle::mixers()) {
     if (!only.empty() && !llvm::is_contained(only, mixer.name))
