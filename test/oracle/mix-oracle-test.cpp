@@ -40,6 +40,8 @@ namespace cl = llvm::cl;
 
 static cl::opt<std::string> folder(cl::Positional, cl::desc("EXAMPLES"), cl::Required);
 static cl::list<std::string> only("only", cl::desc("Test these mixers"), cl::CommaSeparated);
+static cl::list<std::string> except("except", cl::desc("Do not test these mixers"),
+                                    cl::CommaSeparated);
 static cl::list<int64_t> lengths("lengths", cl::desc("Numbers of tokens"), cl::CommaSeparated);
 static cl::opt<std::string> pipeline("pipeline", cl::desc("Passes to run on the module"));
 static cl::opt<bool> bindsFeatures("static", cl::desc("Build with static feature sizes"));
@@ -266,7 +268,8 @@ int main(int argc, char **argv) {
     return 2;
   unsigned passed = 0, failed = 0;
   for (const oracle::Mixer &mixer : oracle::mixers()) {
-    if (!only.empty() && !llvm::is_contained(only, mixer.name))
+    if ((!only.empty() && !llvm::is_contained(only, mixer.name)) ||
+        llvm::is_contained(except, mixer.name))
       continue;
     SmallString<128> file(folder);
     llvm::sys::path::append(file, Twine(mixer.name) + ".mix");
