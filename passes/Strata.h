@@ -23,7 +23,7 @@ struct Stratum {
   llvm::SmallVector<unsigned> states; ///< Numbers of states of the loop.
   bool isAffine = false;
   ScanClass scanClass = ScanClass::Elementwise; ///< If it is not affine.
-  std::string reason;       ///< If it is not affine: why, and where in the source.
+  std::string reason;                     ///< If it is not affine: why, and where in the source.
   std::vector<algebra::AffineScan> scans; ///< If it is affine.
   /// If it is affine: the values that are read through queries, with their forms
   /// in the state before (symbol 0) and after (symbol 1) the update.

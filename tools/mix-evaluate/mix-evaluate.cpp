@@ -295,9 +295,9 @@ static Expected<bool> runProblem(ModuleOp module, ModuleOp other, const Signatur
                << (problem.givesStates ? " with initial states" : "");
   bool passed = true;
   if (other) {
-    Expected<Evaluation> actual =
-        cpuChip.empty() ? evaluateNamed(other, signature.mixer, *inputs, *states)
-                        : runOnCpu(other, signature.mixer, cpuChip, *inputs, *states);
+    Expected<Evaluation> actual = cpuChip.empty()
+                                      ? evaluateNamed(other, signature.mixer, *inputs, *states)
+                                      : runOnCpu(other, signature.mixer, cpuChip, *inputs, *states);
     if (!actual)
       return actual.takeError();
     double error = std::max(relativeError(actual->outputs, expected->outputs),

@@ -40,9 +40,9 @@ typedef enum mixwright_dtype {
 } mixwright_dtype;
 
 typedef enum mixwright_arg_kind {
-  MIXWRIGHT_INPUT = 0,     /* varies with batch and head */
-  MIXWRIGHT_PARAM = 1,     /* shared by the batch, perhaps per head */
-  MIXWRIGHT_STATE_IN = 2,  /* may be absent (null): the spec's initial value is used */
+  MIXWRIGHT_INPUT = 0,    /* varies with batch and head */
+  MIXWRIGHT_PARAM = 1,    /* shared by the batch, perhaps per head */
+  MIXWRIGHT_STATE_IN = 2, /* may be absent (null): the spec's initial value is used */
   MIXWRIGHT_OUTPUT = 3,
   MIXWRIGHT_STATE_OUT = 4, /* may be absent (null): not written */
   MIXWRIGHT_WORKSPACE = 5  /* provided by the runtime or the caller, contiguous */
@@ -75,7 +75,7 @@ typedef struct mixwright_space {
  * place in mixwright_kernel.args; strides and sizes are in elements. The last
  * feature dimension of every tensor has stride 1. */
 typedef struct mixwright_instance {
-  void *const *data;                              /* start of this batch entry and head */
+  void *const *data; /* start of this batch entry and head */
   const int64_t (*strides)[MIXWRIGHT_MAX_RANK];
   const int64_t (*sizes)[MIXWRIGHT_MAX_RANK];
 } mixwright_instance;
@@ -90,7 +90,7 @@ typedef struct mixwright_phase {
   int64_t feature_blocks; /* >= 1 */
   int32_t space;          /* token blocks = ceil(size of the space / rows); -1: one block */
   int64_t rows;
-  int32_t last_first;     /* non-zero: later token blocks cost more, start with them */
+  int32_t last_first; /* non-zero: later token blocks cost more, start with them */
   int64_t scratch_bytes;
 } mixwright_phase;
 
