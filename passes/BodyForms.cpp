@@ -7,6 +7,7 @@
 
 #include "passes/BodyForms.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/Build.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -67,11 +68,20 @@ llvm::SmallBitVector Dependence::get(Value value) const {
 // Coefficients
 //===----------------------------------------------------------------------===//
 
+/// Whether the value is finite whenever the inputs of the mixer are.
+static bool isFinite(Value value) {
+  Operation *op = value.getDefiningOp();
+  return !op || !isa<FloatType>(getElementTypeOrSelf(value)) ||
+         isa<arith::SIToFPOp, arith::UIToFPOp, math::TanhOp, math::SinOp, math::CosOp, math::ErfOp>(
+             op) ||
+         (isa<ReadOp>(op) && isFinite(cast<ReadOp>(op).getSource()));
+}
+
 Expr Coefficients::getAtom(Value value) {
   auto [it, isNew] = atomIds.try_emplace(value, atoms.size());
   if (isNew)
     atoms.push_back(value);
-  return pool.atom(it->second, getAxisSet(value));
+  return pool.atom(it->second, getAxisSet(value), isFinite(value));
 }
 
 Expr Coefficients::get(Value value) {
@@ -228,10 +238,8 @@ std::optional<LinearForm> BodyForms::select(Operation *op) {
   std::optional<LinearForm> yes = get(op->getOperand(1)), no = get(op->getOperand(2));
   if (!yes || !no)
     return std::nullopt;
-  algebra::Pool &pool = coefficients.getPool();
   Expr mask = coefficients.getMask(op->getOperand(0));
-  Expr complement = pool.add(pool.one(), pool.negate(mask));
-  return algebra.add(algebra.scale(*yes, mask), algebra.scale(*no, complement));
+  return algebra.add(algebra.guard(*yes, mask, true), algebra.guard(*no, mask, false));
 }
 
 std::optional<LinearForm> BodyForms::reduce(ReduceOp op) {
@@ -243,7 +251,7 @@ std::optional<LinearForm> BodyForms::reduce(ReduceOp op) {
   if (!form)
     return form;
   if (op.getMask())
-    form = algebra.scale(*form, coefficients.getMask(op.getMask()));
+    form = algebra.guardSummand(*form, coefficients.getMask(op.getMask()), getReducedAxes(op));
   form = algebra.reduce(*form, getReducedAxes(op));
   return form ? form : give(op, "enters a sum that is no contraction of it");
 }
@@ -285,6 +293,8 @@ Value ExprEmitter::emitNew(Expr e) {
     return emitProduct(e->operands);
   case ExprKind::Inverse:
     return emitProduct({e});
+  case ExprKind::Guard:
+    return emitGuard(e);
   case ExprKind::Reduce: {
     Value source = emit(e->operands.front());
     SmallVector<StringRef> axes(e->reduced.begin(), e->reduced.end());
@@ -292,6 +302,19 @@ Value ExprEmitter::emitNew(Expr e) {
   }
   }
   llvm_unreachable("unknown expression");
+}
+
+Value ExprEmitter::emitGuard(Expr e) {
+  Value predicate = materialize(coefficients.getValue(e->operands[0]->atom));
+  Value value = emit(e->operands[1]);
+  if (!predicate || !value)
+    return {};
+  RankedTensorType type = joinIndexFirst({value.getType(), predicate.getType()});
+  predicate = broadcastTo(builder, loc, predicate, type);
+  value = broadcastTo(builder, loc, value, type);
+  Value zero = broadcastTo(builder, loc, createNumber(builder, loc, 0), type);
+  return arith::SelectOp::create(builder, loc, predicate, e->holds ? value : zero,
+                                 e->holds ? zero : value);
 }
 
 Value ExprEmitter::emitSum(ArrayRef<Expr> addends) {

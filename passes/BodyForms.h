@@ -113,6 +113,7 @@ public:
 private:
   mlir::Value emitProduct(llvm::ArrayRef<algebra::Expr> factors);
   mlir::Value emitSum(llvm::ArrayRef<algebra::Expr> addends);
+  mlir::Value emitGuard(algebra::Expr e);
   mlir::Value emitNew(algebra::Expr e);
 
   mlir::OpBuilder &builder;

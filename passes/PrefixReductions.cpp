@@ -163,6 +163,10 @@ static Value emitSum(OpBuilder &builder, ReduceOp reduce, const CausalSet &set) 
   if (!algebra::separate(pool, coefficients.get(reduce.getSource()), query, key, parts, culprit) ||
       !llvm::all_of(parts, [&](const Separated &p) { return isSequence(p.right->axes, set.key); }))
     return {};
+  // A sum over nothing is zero, whatever is moved out of it.
+  bool mayBeEmpty = set.isStrict || !set.conditions.empty();
+  if (mayBeEmpty && llvm::any_of(parts, [](auto &part) { return !algebra::isFinite(part.left); }))
+    return {};
   Location loc = reduce.getLoc();
   ExprEmitter emitter(builder, loc, coefficients, [](Value value) { return value; });
   Value total;

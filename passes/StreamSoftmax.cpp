@@ -150,11 +150,16 @@ std::optional<Expr> Stream::dropMask(const Weight &weight, Expr inner) {
   if (!source.mask || isTrue(source.mask))
     return inner;
   std::vector<Expr> factors = algebra::factorsOf(inner);
-  auto it = llvm::find(factors, coefficients.getMask(source.mask));
-  if (it == factors.end())
-    return weight.isMasked ? std::optional<Expr>(inner) : std::nullopt;
-  factors.erase(it);
-  return coefficients.getPool().product(factors);
+  Expr mask = coefficients.getMask(source.mask);
+  auto it = llvm::find(factors, mask);
+  if (it != factors.end()) {
+    factors.erase(it);
+    return coefficients.getPool().product(factors);
+  }
+  bool isGuarded = llvm::any_of(factors, [&](Expr factor) {
+    return factor->kind == ExprKind::Guard && factor->holds && factor->operands[0] == mask;
+  });
+  return weight.isMasked || isGuarded ? std::optional<Expr>(inner) : std::nullopt;
 }
 
 SmallVector<WeightedSum> Stream::addSums(ArrayRef<Weight> weights) {
@@ -263,6 +268,16 @@ static ExprEmitter getEmitter(Stream &stream, WeightedSum &sum, OpBuilder &build
                      [&](Value value) { return stream.materialize(value); });
 }
 
+/// The value, or zero where the sets of the stream are empty.
+static Value zeroWhereEmpty(Stream &stream, OpBuilder &builder, Location loc, Value value) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  Value max = broadcastTo(builder, loc, stream.getMax(), value.getType());
+  Value lowest = broadcastTo(builder, loc, createNumber(builder, loc, -infinity), value.getType());
+  Value zero = broadcastTo(builder, loc, createNumber(builder, loc, 0), value.getType());
+  Value isEmpty = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, max, lowest);
+  return arith::SelectOp::create(builder, loc, isEmpty, zero, value);
+}
+
 /// `sum of outer_n * sum_n`, without the constant.
 static Value emitTerms(Stream &stream, WeightedSum &sum, OpBuilder &builder,
                        function_ref<Value(unsigned weight, Value sum)> adjust) {
@@ -271,8 +286,12 @@ static Value emitTerms(Stream &stream, WeightedSum &sum, OpBuilder &builder,
   Value total;
   for (const WeightedSum::Term &term : sum.terms) {
     Value part = adjust(term.weight, stream.getSum(term.value));
-    if (!algebra::isOne(term.outer))
+    if (!algebra::isOne(term.outer)) {
       part = createBinary<arith::MulFOp>(builder, loc, emitter.emit(term.outer), part);
+      // Over nothing the sum is zero, even if the factor is infinite there.
+      if (!algebra::isFinite(term.outer))
+        part = zeroWhereEmpty(stream, builder, loc, part);
+    }
     total = total ? createBinary<arith::AddFOp>(builder, loc, total, part) : part;
   }
   return total;
@@ -478,12 +497,9 @@ static LogicalResult streamExponentials(ReduceOp maximum) {
         return part;
       Value value = getEmitter(stream, sum, builder).emit(exponent);
       // Over an empty set the maximum is -inf, and so may be the shift.
-      Value zero = broadcastTo(builder, loc, createNumber(builder, loc, 0), part.getType());
-      Value isEmpty = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, part, zero);
       Value factor = math::ExpOp::create(builder, loc, value);
-      Value product = createBinary<arith::MulFOp>(builder, loc, factor, part);
-      return arith::SelectOp::create(builder, loc, isEmpty, zero,
-                                     broadcastTo(builder, loc, product, part.getType()));
+      return zeroWhereEmpty(stream, builder, loc,
+                            createBinary<arith::MulFOp>(builder, loc, factor, part));
     };
     replaceSum(stream, sum, builder, emitTerms(stream, sum, builder, adjust));
   }

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/algebra/Expr.h"
+#include <cmath>
 #include <tuple>
 
 using namespace mix::algebra;
@@ -15,12 +16,13 @@ using namespace mix::algebra;
 //===----------------------------------------------------------------------===//
 
 bool Pool::Key::operator<(const Key &other) const {
-  return std::tie(kind, number, atom, axes, reduced, operands) <
-         std::tie(other.kind, other.number, other.atom, other.axes, other.reduced, other.operands);
+  return std::tie(kind, number, atom, holds, axes, reduced, operands) <
+         std::tie(other.kind, other.number, other.atom, other.holds, other.axes, other.reduced,
+                  other.operands);
 }
 
 Expr Pool::intern(ExprNode node) {
-  Key key{node.kind, node.number, node.atom, node.axes, node.reduced, {}};
+  Key key{node.kind, node.number, node.atom, node.holds, node.axes, node.reduced, {}};
   for (Expr operand : node.operands)
     key.operands.push_back(operand->id);
   std::unique_ptr<ExprNode> &slot = nodes[std::move(key)];
@@ -59,8 +61,9 @@ Expr Pool::number(double value) {
   return intern(std::move(node));
 }
 
-Expr Pool::atom(unsigned id, AxisSet axes) {
+Expr Pool::atom(unsigned id, AxisSet axes, bool isFinite) {
   ExprNode node(ExprKind::Atom);
+  node.isFinite = isFinite;
   node.atom = id;
   node.axes = std::move(axes);
   return intern(std::move(node));
@@ -145,6 +148,55 @@ Expr Pool::inverse(Expr operand) {
   return intern(std::move(node));
 }
 
+bool mix::algebra::isFinite(Expr e) {
+  switch (e->kind) {
+  case ExprKind::Number:
+    return std::isfinite(e->number);
+  case ExprKind::Size:
+    return true;
+  case ExprKind::Atom:
+    return e->isFinite;
+  case ExprKind::Inverse:
+  case ExprKind::Guard:
+    return false;
+  case ExprKind::Sum:
+  case ExprKind::Product:
+  case ExprKind::Reduce:
+    return std::all_of(e->operands.begin(), e->operands.end(), isFinite);
+  }
+  return false;
+}
+
+Expr Pool::guardFactor(Expr predicate, bool holds, Expr e) {
+  std::vector<Expr> factors;
+  for (Expr factor : factorsOf(e)) {
+    if (isFinite(factor)) {
+      factors.push_back(factor);
+      continue;
+    }
+    if (factor->kind == ExprKind::Sum) {
+      std::vector<Expr> addends;
+      for (Expr addend : factor->operands)
+        addends.push_back(guard(predicate, holds, addend));
+      factors.push_back(sum(addends));
+      continue;
+    }
+    ExprNode node(ExprKind::Guard);
+    node.holds = holds;
+    node.axes = predicate->axes | factor->axes;
+    node.operands = {predicate, factor};
+    factors.push_back(intern(std::move(node)));
+  }
+  return product(factors);
+}
+
+Expr Pool::guard(Expr predicate, bool holds, Expr e) {
+  Expr guarded = guardFactor(predicate, holds, e);
+  if (guarded != e)
+    return guarded;
+  return mul(holds ? predicate : add(one(), negate(predicate)), e);
+}
+
 Expr Pool::reduce(Expr operand, const AxisSet &axes) {
   std::vector<Expr> outside;
   for (const std::string &axis : axes - operand->axes)
@@ -223,6 +275,9 @@ std::string mix::algebra::toString(Expr e) {
     return joined(e->operands, "*");
   case ExprKind::Inverse:
     return "1/(" + toString(e->operands.front()) + ")";
+  case ExprKind::Guard:
+    return std::string(e->holds ? "" : "!") + toString(e->operands[0]) + "?(" +
+           toString(e->operands[1]) + ")";
   case ExprKind::Reduce: {
     std::string names;
     for (const std::string &axis : e->reduced)
@@ -258,6 +313,8 @@ double mix::algebra::evaluate(Expr e, const Positions &at,
   }
   case ExprKind::Inverse:
     return 1 / recurse(e->operands.front());
+  case ExprKind::Guard:
+    return (recurse(e->operands[0]) != 0) == e->holds ? recurse(e->operands[1]) : 0;
   case ExprKind::Reduce: {
     // Odometer over the positions of the summed axes.
     Positions inner = at;

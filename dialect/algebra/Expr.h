@@ -26,19 +26,23 @@
 
 namespace mix::algebra {
 
-enum class ExprKind { Number, Atom, Size, Sum, Product, Inverse, Reduce };
+enum class ExprKind { Number, Atom, Size, Sum, Product, Inverse, Guard, Reduce };
 
 /// An interned expression; made by a pool only.
 struct ExprNode {
   explicit ExprNode(ExprKind kind) : kind(kind) {}
 
   ExprKind kind;
-  double number = 0; ///< Number.
-  unsigned atom = 0; ///< Atom.
-  AxisSet axes;      ///< The axes of the value.
-  AxisSet reduced;   ///< Reduce: the summed axes. Size: the axis that is measured.
-  std::vector<const ExprNode *> operands; ///< In order of `id`, a number first.
-  unsigned id = 0;                        ///< Order of creation in the pool.
+  double number = 0;     ///< Number.
+  unsigned atom = 0;     ///< Atom.
+  bool isFinite = false; ///< Atom: never infinite, nor a NaN, for finite inputs.
+  bool holds = true;     ///< Guard: whether the predicate is to hold.
+  AxisSet axes;          ///< The axes of the value.
+  AxisSet reduced;       ///< Reduce: the summed axes. Size: the axis that is measured.
+  /// In order of `id`, a number first. Guard: the predicate, an atom of 0 or 1, and
+  /// the value.
+  std::vector<const ExprNode *> operands;
+  unsigned id = 0; ///< Order of creation in the pool.
 };
 using Expr = const ExprNode *;
 
@@ -46,11 +50,16 @@ using Expr = const ExprNode *;
 class Pool {
 public:
   Expr number(double value);
-  Expr atom(unsigned id, AxisSet axes);
+  Expr atom(unsigned id, AxisSet axes, bool isFinite = false);
   Expr size(const std::string &axis);
   Expr sum(const std::vector<Expr> &addends);
   Expr product(const std::vector<Expr> &factors);
   Expr inverse(Expr operand);
+  /// `e` where the predicate is `holds`, and zero elsewhere, whatever `e` is there: a
+  /// product with the predicate would let an infinity through.
+  Expr guard(Expr predicate, bool holds, Expr e);
+  /// The same, or `e` itself if it is finite: for a factor of something that is guarded.
+  Expr guardFactor(Expr predicate, bool holds, Expr e);
   /// The sum over `axes`. An axis that the operand does not have multiplies it
   /// by the size of the axis; factors without the axes are moved out.
   Expr reduce(Expr operand, const AxisSet &axes);
@@ -66,6 +75,7 @@ private:
     ExprKind kind;
     double number;
     unsigned atom;
+    bool holds;
     AxisSet axes, reduced;
     std::vector<unsigned> operands;
     bool operator<(const Key &other) const;
@@ -77,6 +87,9 @@ private:
 bool isNumber(Expr e, double value);
 inline bool isZero(Expr e) { return isNumber(e, 0); }
 inline bool isOne(Expr e) { return isNumber(e, 1); }
+
+/// Whether the value is finite for finite inputs.
+bool isFinite(Expr e);
 
 /// The factors of a product; the expression itself if it is none.
 std::vector<Expr> factorsOf(Expr e);

@@ -70,6 +70,32 @@ LinearForm FormAlgebra::scale(const LinearForm &form, Expr factor) {
   return result;
 }
 
+LinearForm FormAlgebra::guard(const LinearForm &form, Expr predicate, bool holds) {
+  LinearForm result = constant(pool.guard(predicate, holds, form.constant));
+  for (LinearTerm term : form.terms) {
+    term.inner = pool.guardFactor(predicate, holds, term.inner);
+    term.outer = pool.guard(predicate, holds, term.outer);
+    addTerm(result, std::move(term));
+  }
+  dropZeros(result);
+  return result;
+}
+
+LinearForm FormAlgebra::guardSummand(const LinearForm &form, Expr predicate, const AxisSet &axes) {
+  LinearForm result = constant(pool.guard(predicate, true, form.constant));
+  for (LinearTerm term : form.terms) {
+    std::vector<Expr> summed, kept;
+    for (Expr factor : factorsOf(term.outer))
+      (factor->axes.intersects(axes) ? summed : kept).push_back(factor);
+    kept.push_back(pool.guard(predicate, true, pool.product(summed)));
+    term.inner = pool.guardFactor(predicate, true, term.inner);
+    term.outer = pool.product(kept);
+    addTerm(result, std::move(term));
+  }
+  dropZeros(result);
+  return result;
+}
+
 bool FormAlgebra::reduceTerm(LinearForm &form, const LinearTerm &term, const AxisSet &axes) {
   AxisSet readAxes = term.readAxes();
   // sum over A of outer * read = sum over (A of the read) of (sum over the rest of outer) * read.

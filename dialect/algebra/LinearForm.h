@@ -59,6 +59,11 @@ public:
   }
   LinearForm add(const LinearForm &a, const LinearForm &b);
   LinearForm scale(const LinearForm &form, Expr factor);
+  /// The form where the predicate (an atom of 0 or 1) is `holds`, and zero elsewhere.
+  LinearForm guard(const LinearForm &form, Expr predicate, bool holds);
+  /// The same in a sum over `axes`, where a factor without these axes need not be
+  /// guarded: it is finite, or else the sum is to be over something.
+  LinearForm guardSummand(const LinearForm &form, Expr predicate, const AxisSet &axes);
   /// The sum over `axes`. None if a coefficient ties a contracted axis to a free
   /// one of the same name, so that the sum is no single contraction.
   std::optional<LinearForm> reduce(const LinearForm &form, const AxisSet &axes);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Random.h"
+#include <cmath>
 #include <gtest/gtest.h>
 
 using namespace mix::algebra;
@@ -44,6 +45,17 @@ TEST_F(ExprTest, ReductionLetsGoOfWhatItDoesNotSum) {
             pool.mul(pool.reduce(k, {"K"}), pool.reduce(v, {"V"})));
   EXPECT_EQ(pool.reduce(s, {"K"}), pool.mul(s, pool.size("K")));
   EXPECT_EQ(pool.reduce(pool.mul(kv, v), {"K", "V"})->kind, ExprKind::Reduce);
+}
+
+TEST_F(ExprTest, GuardHidesWhatIsNotFinite) {
+  Expr mask = pool.atom(20, {}, /*isFinite=*/true), finite = pool.atom(21, {"K"}, true);
+  // A finite value is multiplied; an inverse may be infinite where the mask is zero.
+  EXPECT_EQ(pool.guard(mask, true, finite), pool.mul(mask, finite));
+  Expr guarded = pool.guard(mask, true, pool.mul(finite, pool.inverse(s)));
+  auto zeros = [](Expr, const Positions &) { return 0.0; };
+  EXPECT_EQ(evaluate(guarded, {{"K", 0}}, zeros, getSize), 0);
+  EXPECT_TRUE(std::isnan(evaluate(pool.guard(mask, false, pool.mul(finite, pool.inverse(s))),
+                                  {{"K", 0}}, zeros, getSize)));
 }
 
 /// The rules preserve meaning: each operation, on random operands, equals the
