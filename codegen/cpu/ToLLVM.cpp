@@ -61,7 +61,10 @@ struct ToLLVM : mix::cpu::impl::CpuToLLVMBase<ToLLVM> {
 
     LLVMConversionTarget target(*context);
     target.addLegalOp<ModuleOp>();
-    if (failed(applyFullConversion(getOperation(), target, std::move(patterns))))
+    // What cannot be converted is an error, so that nothing need be undone.
+    ConversionConfig config;
+    config.allowPatternRollback = false;
+    if (failed(applyFullConversion(getOperation(), target, std::move(patterns), config)))
       signalPassFailure();
   }
 };

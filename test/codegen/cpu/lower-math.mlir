@@ -45,6 +45,14 @@ func.func @native(%x: vector<4xf32>) -> vector<4xf32> {
   return %w : vector<4xf32>
 }
 
+// A maximum keeps NaN, but need not tell the zeros apart.
+// CHECK-LABEL: func.func @maximum
+// CHECK: arith.maximumf {{.*}} fastmath<nsz>
+func.func @maximum(%x: vector<4xf32>, %y: vector<4xf32>) -> vector<4xf32> {
+  %z = arith.maximumf %x, %y : vector<4xf32>
+  return %z : vector<4xf32>
+}
+
 // A small constant power is a product.
 // CHECK-LABEL: func.func @square
 // CHECK: %[[Y:.*]] = arith.mulf %[[X:.*]], %[[X]] : vector<2xf64>
