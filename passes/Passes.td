@@ -18,6 +18,34 @@ include "mlir/Pass/PassBase.td"
 // L1 -> L2
 //===----------------------------------------------------------------------===//
 
+def IndexTokens : Pass<"mix-index-tokens", "::mlir::func::FuncOp"> {
+  let summary = "Give expressions of whole sequences an index variable";
+  let description = [{
+    An axis that some index variable walks is a token axis. Where an operation computes with
+    such an axis as a whole (`dot(q[t], k)`, `softmax[T](s)`, `2 * q`), its operands are read
+    at a variable `"T:T"` and its result is bound to `"T"`. An attention written with whole
+    sequences so becomes the one written with `j`, which is never stored.
+
+    *Requires*: L1.
+    *Ensures*: plain token axes are only on arguments, `mix.bind`, and outputs of `mix.for`.
+
+    ```mlir
+    // before
+    %y = math.exp %x : tensor<?xf64, #mix.axes<["T"]>>
+    // after
+    %i = mix.iota : tensor<?xi64, #mix.axes<["T:T"]>>
+    %xi = mix.read %x["T" = %i] : tensor<?xf64, #mix.axes<["T"]>>,
+      tensor<?xi64, #mix.axes<["T:T"]>> -> tensor<?xf64, #mix.axes<["T:T"]>>
+    %yi = math.exp %xi : tensor<?xf64, #mix.axes<["T:T"]>>
+    %y = mix.bind %yi along "T:T" : tensor<?xf64, #mix.axes<["T:T"]>>
+      to tensor<?xf64, #mix.axes<["T"]>>
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+  let statistics = [Statistic<"numIndexed", "num-indexed", "Operations on whole sequences">];
+}
+
 def LiftMaps : Pass<"mix-lift-maps", "::mlir::func::FuncOp"> {
   let summary = "Turn maps over a token space into straight-line code";
   let description = [{

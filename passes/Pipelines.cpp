@@ -18,6 +18,7 @@ void mix::buildNormalizePipeline(OpPassManager &manager) {
     function.addPass(createCSEPass());
   };
   simplify();
+  function.addPass(createIndexTokens());
   function.addPass(createLiftMaps());
   function.addPass(createMergeVariables());
   simplify();

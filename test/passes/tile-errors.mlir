@@ -1,0 +1,74 @@
+// What has no tile program stays as it is, with the reason where it arises; options that make no
+// sense are refused.
+//
+// RUN: mix-opt %s --mix-tile -verify-diagnostics -o %t.mlir
+// RUN: FileCheck %s < %t.mlir
+// RUN: not mix-opt %s --mix-tile=form=fast 2>&1 | FileCheck %s --check-prefix=FORM
+// RUN: not mix-opt %s --mix-tile=element=f16 2>&1 | FileCheck %s --check-prefix=ELEMENT
+// RUN: not mix-opt %s --mix-tile=keys=0 2>&1 | FileCheck %s --check-prefix=KEYS
+//
+// FORM: error: option 'form' of mix-tile expects 'chunked' or 'recurrent', got 'fast'
+// ELEMENT: error: option 'element' of mix-tile expects 'f32' or 'f64', got 'f16'
+// KEYS: error: option 'keys' of mix-tile expects a positive number, got '0'
+
+!t = tensor<?xi64, #mix.axes<["t:T"]>>
+!x = tensor<?x4xf64, #mix.axes<["T", "D"]>>
+!xt = tensor<?x4xf64, #mix.axes<["t:T", "D"]>>
+
+// CHECK: func.func @along_features({{.*}} attributes {mix.mixer, tile.not_tiled = "a prefix along a feature axis has no tile program yet"}
+func.func @along_features(%x: !x {mix.name = "x"}) -> (!x {mix.name = "y", mix.kind = "output"})
+    attributes {mix.mixer} {
+  %t = mix.iota : !t
+  %xt = mix.read %x["T" = %t] : !x, !t -> !xt
+  // expected-remark @below {{'along_features' has no tile program: a prefix along a feature axis has no tile program yet}}
+  %s = mix.prefix sum %xt along "D" : !xt
+  %y = mix.bind %s along "t:T" : !xt to !x
+  return %y : !x
+}
+
+// CHECK: func.func @selection
+!b = tensor<?x?xi1, #mix.axes<["t:T", "j:T"]>>
+!s = tensor<?x?xf64, #mix.axes<["t:T", "j:T"]>>
+!j = tensor<?xi64, #mix.axes<["j:T"]>>
+!g = tensor<?xf64, #mix.axes<["T"]>>
+!gt = tensor<?xf64, #mix.axes<["t:T"]>>
+!gj = tensor<?xf64, #mix.axes<["j:T"]>>
+func.func @selection(%g: !g {mix.name = "g"}) -> (!g {mix.name = "y", mix.kind = "output"})
+    attributes {mix.mixer} {
+  %true = arith.constant dense<true> : tensor<i1>
+  %all = mix.broadcast %true : tensor<i1> to !b
+  %t = mix.iota : !t
+  %j = mix.iota : !j
+  %gt = mix.read %g["T" = %t] : !g, !t -> !gt
+  %gj = mix.read %g["T" = %j] : !g, !j -> !gj
+  %gi = mix.broadcast %gt : !gt to !s
+  %gk = mix.broadcast %gj : !gj to !s
+  %score = arith.mulf %gi, %gk : !s
+  // expected-remark @below {{'selection' has no tile program: a selection by 'topk' has no tile program yet}}
+  %top = mix.topk %score where %all along "j:T" take 2 : !s, !b
+  %sum = mix.reduce sum %gk where %top over ["j:T"] : !s, !b -> !gt
+  %y = mix.bind %sum along "t:T" : !gt to !g
+  return %y : !g
+}
+
+// CHECK: func.func @unknown_size
+!u = tensor<?x?xf64, #mix.axes<["T", "D"]>>
+!ut = tensor<?x?xf64, #mix.axes<["t:T", "D"]>>
+func.func @unknown_size(%x: !u {mix.name = "x"}) -> (!u {mix.name = "y", mix.kind = "output"})
+    attributes {mix.mixer} {
+  %t = mix.iota : !t
+  // expected-remark @below {{'unknown_size' has no tile program: a tile needs the whole axis 'D', whose size is not static}}
+  %xt = mix.read %x["T" = %t] : !u, !t -> !ut
+  %y = mix.bind %xt along "t:T" : !ut to !u
+  return %y : !u
+}
+
+// A mixer beside them that has one is not held up.
+// CHECK: func.func @copy_0({{.*}} attributes {{.*}}tile.mixer = "copy"
+func.func @copy(%x: !x {mix.name = "x"}) -> (!x {mix.name = "y", mix.kind = "output"})
+    attributes {mix.mixer} {
+  %t = mix.iota : !t
+  %xt = mix.read %x["T" = %t] : !x, !t -> !xt
+  %y = mix.bind %xt along "t:T" : !xt to !x
+  return %y : !x
+}
