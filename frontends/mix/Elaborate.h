@@ -25,6 +25,9 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringSet.h"
 #include <deque>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace mix::frontend {
 

@@ -32,7 +32,7 @@ void Emitter::enterFunction(Block *block) {
 RankedTensorType Emitter::getType(Type element, ArrayRef<StringRef> axes) {
   SmallVector<int64_t> shape;
   for (StringRef axis : axes) {
-    auto it = sizes.find(axis);
+    auto it = sizes.find(getSpace(axis));
     shape.push_back(it == sizes.end() ? ShapedType::kDynamic : it->second);
   }
   return getTensorType(element, axes, shape);

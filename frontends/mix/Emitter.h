@@ -25,7 +25,8 @@ llvm::SmallVector<llvm::StringRef> putIndexAxesFirst(llvm::ArrayRef<llvm::String
 
 class Emitter {
 public:
-  /// `sizes` are the axes of known size; the other ones are `?`.
+  /// `sizes` are the axes of known size; the other ones are `?`. An index axis is as long as
+  /// its space.
   Emitter(mlir::MLIRContext *context, const llvm::StringMap<int64_t> &sizes)
       : builder(context), loc(builder.getUnknownLoc()), sizes(sizes) {}
 

@@ -17,9 +17,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/ADT/StringMap.h"
-#include <optional>
 #include <string>
-#include <vector>
 
 namespace mix::frontend {
 
@@ -37,34 +35,6 @@ struct BuildOptions {
 mlir::OwningOpRef<mlir::ModuleOp> buildModule(mlir::MLIRContext &context, llvm::StringRef fileName,
                                               llvm::StringRef text, const BuildOptions &options,
                                               Diagnostics &diagnostics);
-
-struct ArgumentDescription {
-  enum Kind { Input, Param, Setting } kind;
-  std::string name;
-  bool isInteger;
-  std::vector<std::string> axes;
-  std::string defaultText; // of a setting, as written; may be empty
-};
-
-struct TensorDescription {
-  std::string name;
-  std::vector<std::string> axes;
-};
-
-/// What a mixer declares.
-struct MixerDescription {
-  std::string name;
-  std::vector<ArgumentDescription> arguments;
-  std::vector<TensorDescription> outputs;
-  std::vector<TensorDescription> states;
-  std::vector<std::string> featureAxes; // those that `sizes` can bind
-  std::vector<std::string> tokenAxes;   // their sizes are those of each call
-};
-
-/// The mixers that the file itself declares, in order. Only the syntax is checked;
-/// empty after an error.
-std::vector<MixerDescription> describe(llvm::StringRef fileName, llvm::StringRef text,
-                                       Diagnostics &diagnostics);
 
 } // namespace mix::frontend
 

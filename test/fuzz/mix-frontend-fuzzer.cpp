@@ -35,7 +35,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     llvm::errs() << "neither accepted nor refused with a message:\n" << text << '\n' << messages;
     abort();
   }
-  mix::frontend::Diagnostics again(os);
-  mix::frontend::describe("fuzz.mix", text, again);
   return 0;
 }
