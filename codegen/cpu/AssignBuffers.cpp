@@ -53,7 +53,7 @@ bool isInPlaceSafe(OpOperand &operand, Value result) {
     return false;
   if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
     return operand.get() == insert.getDest() && insert.getSource() != insert.getDest();
-  if (isa<tile::ScanOp>(op))
+  if (isa<tile::ScanOp, tensor::InsertOp>(op))
     return true;
   if (auto solve = dyn_cast<tile::SolveOp>(op))
     return &operand == &solve.getRhsMutable();

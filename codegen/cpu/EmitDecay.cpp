@@ -131,8 +131,8 @@ LogicalResult PhaseEmitter::emitDecayRatio(tile::DecayRatioOp op) {
   return success();
 }
 
-/// Lanes along i. W[d, i] holds y[i, d] decayed up to the current row t, and 0 for the
-/// rows that are still to come.
+/// Lanes along i. W[d, i] holds y[i, d] decayed up to the current row t; what it holds of rows
+/// that are still to come is arbitrary until then.
 LogicalResult PhaseEmitter::emitDecayedGram(tile::DecayedGramOp op) {
   Tile x = getTile(op.getX()), y = getTile(op.getY()), decay = getTile(op.getDecay());
   Tile result = tiles[op.getResult()] = getPlace(op, 0);
@@ -143,9 +143,12 @@ LogicalResult PhaseEmitter::emitDecayedGram(tile::DecayedGramOp op) {
   Tile decayed = getScratch(op->getAttrOfType<IntegerAttr>(kTemporary).getInt(), transposed);
   Type element = result.element;
   bool exclusive = op.getExclusive();
-  k.copy(Tile{{}, k.real(element, 0, 1), decayed.shape, decayed.strides, element}, decayed);
   k.loop(0, rows, 1, [&](Value row) {
     k.loop(0, rows, k.lanes, [&](Value column) {
+      writeAt(k, k.zero(element, k.lanes), result, row, column);
+    });
+    // Columns up to the diagonal.
+    k.loop(k.constant(0), k.add(row, k.constant(1)), k.lanes, [&](Value column) {
       Value lane =
           arith::AddIOp::create(k.b, k.loc, k.broadcast(column, k.lanes), k.step(k.b.getI64Type()));
       Value diagonal = k.compare(arith::CmpIPredicate::eq, lane, k.broadcast(row, k.lanes));

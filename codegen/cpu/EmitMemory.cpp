@@ -376,6 +376,18 @@ LogicalResult PhaseEmitter::emitInsertSlice(tensor::InsertSliceOp op) {
   return success();
 }
 
+LogicalResult PhaseEmitter::emitInsert(tensor::InsertOp op) {
+  Tile result = tiles[op.getResult()] = getPlace(op, 0);
+  Tile destination = getTile(op.getDest());
+  if (destination.pointer != result.pointer)
+    k.copy(destination, result);
+  SmallVector<Value> position;
+  for (Value index : op.getIndices())
+    position.push_back(k.toInt(getScalar(index)));
+  k.write(getScalar(op.getScalar()), result, k.offset(result, position));
+  return success();
+}
+
 /// The strides of a tile after a reshape that keeps its rows.
 LogicalResult PhaseEmitter::emitReshape(Operation *op) {
   Value result = op->getResult(0);

@@ -148,7 +148,7 @@ int64_t cpu::getTemporaryBytes(Operation *op, int64_t lanes) {
     auto type = cast<RankedTensorType>(gram.getY().getType());
     auto transposed =
         RankedTensorType::get({type.getDimSize(1), type.getDimSize(0)}, type.getElementType());
-    return 2 * getTileBytes(transposed, lanes);
+    return getTileBytes(transposed, lanes);
   }
   // The rows of the operand, decayed up to the current row.
   if (auto apply = dyn_cast<tile::DecayedApplyOp>(op))

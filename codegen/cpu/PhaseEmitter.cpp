@@ -106,6 +106,7 @@ LogicalResult PhaseEmitter::emitOp(Operation &op) {
       .Case([&](linalg::LinalgOp op) { return emitLinalg(op); })
       .Case([&](tensor::ExtractSliceOp op) { return emitExtractSlice(op); })
       .Case([&](tensor::InsertSliceOp op) { return emitInsertSlice(op); })
+      .Case([&](tensor::InsertOp op) { return emitInsert(op); })
       .Case<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(
           [&](Operation *op) { return emitReshape(op); })
       .Case([&](tensor::ExtractOp op) { return emitExtract(op); })

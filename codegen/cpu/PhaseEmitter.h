@@ -68,6 +68,7 @@ private:
   mlir::LogicalResult emitStore(tile::StoreOp op);
   mlir::LogicalResult emitExtractSlice(mlir::tensor::ExtractSliceOp op);
   mlir::LogicalResult emitInsertSlice(mlir::tensor::InsertSliceOp op);
+  mlir::LogicalResult emitInsert(mlir::tensor::InsertOp op);
   mlir::LogicalResult emitReshape(mlir::Operation *op);
 
   // EmitLinalg.cpp

@@ -15,6 +15,16 @@
 // NUM: 12 passed, 0 failed
 // CHIP: unknown CPU target 'pdp-11'; known are native, x86-64-v4, x86-64-v3
 //
+// The state stays in one place; keys are transposed once per chunk, and nothing else is.
+//
+// RUN: mix-opt %t.f32.mlir --mix-cpu-assign-layouts --mix-cpu-assign-buffers | FileCheck %s --check-prefix=PLACE
+//
+// PLACE: scf.for
+// PLACE-COUNT-1: linalg.transpose
+// PLACE-NOT: linalg.transpose
+// PLACE: linalg.contract {{.*}}cpu.place = array<i64: [[STATE:[0-9]+]]>{{.*}} -> tensor<35x33xf32>
+// PLACE: } {cpu.place = array<i64: [[STATE]]>}
+//
 // RUN: mix-opt %t.f32.mlir --mix-cpu-pipeline | FileCheck %s
 //
 // CHECK: llvm.func internal @gated_delta_0_run(%{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: i64, %{{.*}}: !llvm.ptr)
