@@ -144,9 +144,8 @@ LogicalResult PhaseEmitter::emitDecayedGram(tile::DecayedGramOp op) {
   Type element = result.element;
   bool exclusive = op.getExclusive();
   k.loop(0, rows, 1, [&](Value row) {
-    k.loop(0, rows, k.lanes, [&](Value column) {
-      writeAt(k, k.zero(element, k.lanes), result, row, column);
-    });
+    k.loop(0, rows, k.lanes,
+           [&](Value column) { writeAt(k, k.zero(element, k.lanes), result, row, column); });
     // Columns up to the diagonal.
     k.loop(k.constant(0), k.add(row, k.constant(1)), k.lanes, [&](Value column) {
       Value lane =

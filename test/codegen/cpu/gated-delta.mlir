@@ -5,7 +5,7 @@
 // at sizes that are no multiple of anything. The reference is the interpreter of tile programs.
 //
 // RUN: sed -e 's/KK/5/g; s/VV/19/g; s/CC/8/g; s/real/f64/g' %s > %t.f64.mlir
-// RUN: sed -e 's/KK/35/g; s/VV/33/g; s/CC/16/g; s/real/f32/g' %s > %t.f32.mlir
+// RUN: sed -e 's/KK/35/g; s/VV/63/g; s/CC/16/g; s/real/f32/g' %s > %t.f32.mlir
 // RUN: mix-evaluate %t.f64.mlir --against %t.f64.mlir --cpu=native --range a=0:1 --range b=0:0.1 --tolerance 1e-13 \
 // RUN:   --size T=0 --size T=1 --size T=7 --size T=8 --size T=9 --size T=65 | FileCheck %s --check-prefix=NUM
 // RUN: mix-evaluate %t.f32.mlir --against %t.f32.mlir --cpu=native --range a=0:1 --range b=0:0.03 --tolerance 1e-5 \
@@ -22,7 +22,7 @@
 // PLACE: scf.for
 // PLACE-COUNT-1: linalg.transpose
 // PLACE-NOT: linalg.transpose
-// PLACE: linalg.contract {{.*}}cpu.place = array<i64: [[STATE:[0-9]+]]>{{.*}} -> tensor<35x33xf32>
+// PLACE: linalg.contract {{.*}}cpu.place = array<i64: [[STATE:[0-9]+]]>{{.*}} -> tensor<35x63xf32>
 // PLACE: } {cpu.place = array<i64: [[STATE]]>}
 //
 // RUN: mix-opt %t.f32.mlir --mix-cpu-pipeline | FileCheck %s
