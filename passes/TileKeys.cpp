@@ -45,8 +45,9 @@ SmallVector<Tile> PhaseEmitter::keyLoop(ArrayRef<StringRef> variables, KeyBlock 
                                         ArrayRef<Tile> carried, KeyBody body) {
   OpBuilder &b = tb.builder;
   if (variables.empty()) {
-    classify(block);
-    return body(block, carried);
+    Value isEmpty = classify(block);
+    auto run = [&] { return body(block, carried); };
+    return isEmpty ? branchAll(block.scope, isEmpty, carried, run) : run();
   }
   StringRef variable = variables.front(), space = getSpace(variable);
   bool isBlocked = variables.size() == 1;
@@ -81,8 +82,9 @@ SmallVector<Tile> PhaseEmitter::keyLoop(ArrayRef<StringRef> variables, KeyBlock 
               });
 }
 
-/// Finds out when a block needs no mask.
-void PhaseEmitter::classify(KeyBlock &block) {
+/// Finds out when a block needs no mask. Returns whether it holds nothing (`i1`), or null
+/// if the bounds of the loop see to that.
+Value PhaseEmitter::classify(KeyBlock &block) {
   OpBuilder &b = tb.builder;
   if (block.left) {
     Value size = tb.index(tb.getSize(kKey));
@@ -90,7 +92,7 @@ void PhaseEmitter::classify(KeyBlock &block) {
         b.createOrFold<arith::CmpIOp>(tb.loc, arith::CmpIPredicate::sle, size, block.left);
   }
   if (!block.mask)
-    return;
+    return {};
   MaskAnalysis analysis = makeMaskAnalysis(block.env);
   Value isFull = analysis.isFull(block.mask);
   if (!isFull || matchPattern(isFull, m_Zero()))
@@ -99,6 +101,13 @@ void PhaseEmitter::classify(KeyBlock &block) {
     block.isFull = b.createOrFold<arith::AndIOp>(tb.loc, block.isFull, isFull);
   else
     block.isFull = isFull;
+  if (!block.left || !analysis.hasHoles(block.mask))
+    return {};
+  Value mayHold = analysis.mayHold(block.mask);
+  if (!mayHold || matchPattern(mayHold, m_One()))
+    return {};
+  Value yes = arith::ConstantOp::create(b, tb.loc, b.getBoolAttr(true));
+  return b.createOrFold<arith::XOrIOp>(tb.loc, mayHold, yes);
 }
 
 Value mix::buildIsCounted(ElementBuilder &body, Value left, Value mask) {

@@ -409,6 +409,15 @@ struct MaskAnalysis::MayLogic : LogicBase<Value> {
   Result either(Result a, Result b) { return analysis.scalar<arith::OrIOp>(a, b); }
 };
 
+struct MaskAnalysis::HoleLogic : LogicBase<bool> {
+  using LogicBase::LogicBase;
+
+  Result constant(bool) { return false; }
+  Result atMostZero(const Linear &) { return false; }
+  Result both(Result a, Result b) { return a || b; }
+  Result either(Result, Result) { return true; }
+};
+
 IndexRange MaskAnalysis::getBounds(Value predicate, StringRef variable) {
   BoundsLogic logic(*this, variable);
   return interpret(predicate, /*isNegated=*/false, logic);
@@ -421,5 +430,10 @@ Value MaskAnalysis::isFull(Value predicate) {
 
 Value MaskAnalysis::mayHold(Value predicate) {
   MayLogic logic(*this);
+  return interpret(predicate, /*isNegated=*/false, logic);
+}
+
+bool MaskAnalysis::hasHoles(Value predicate) {
+  HoleLogic logic(*this);
   return interpret(predicate, /*isNegated=*/false, logic);
 }

@@ -61,6 +61,10 @@ public:
   /// Whether the predicate may be true at some position (`i1`); null: not known.
   mlir::Value mayHold(mlir::Value predicate);
 
+  /// Whether the predicate is a disjunction somewhere, so that it may leave holes inside
+  /// of its bounds.
+  bool hasHoles(mlir::Value predicate);
+
 private:
   /// `sum of coefficient * atom + constant`.
   struct Linear {
@@ -78,6 +82,7 @@ private:
   struct BoundsLogic;
   struct FullLogic;
   struct MayLogic;
+  struct HoleLogic;
 
   // Linear forms.
   Linear getLinear(mlir::Value value);

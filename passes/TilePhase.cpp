@@ -97,27 +97,39 @@ PhaseEmitter::loop(unsigned scope, Value lower, Value upper, int64_t step, Array
   return arguments;
 }
 
-Tile PhaseEmitter::branch(unsigned scope, Value condition, const Tile &tile,
-                          llvm::function_ref<Tile()> otherwise) {
-  auto ifOp = scf::IfOp::create(tb.builder, tb.loc, tile.value.getType(), condition,
+SmallVector<Tile> PhaseEmitter::branchAll(unsigned scope, Value condition, ArrayRef<Tile> tiles,
+                                          llvm::function_ref<SmallVector<Tile>()> otherwise) {
+  SmallVector<Value> values = llvm::map_to_vector(tiles, [](const Tile &t) { return t.value; });
+  auto ifOp = scf::IfOp::create(tb.builder, tb.loc, ValueRange(values).getTypes(), condition,
                                 /*withElseRegion=*/true);
   Operation *outerBefore = scopes[scope].before;
   scopes[scope].before = ifOp;
   {
     OpBuilder::InsertionGuard guard(tb.builder);
     tb.builder.setInsertionPointToEnd(ifOp.thenBlock());
-    scf::YieldOp::create(tb.builder, tb.loc, tile.value);
-    Scope &inner = scopes.emplace_back();
-    inner.block = ifOp.elseBlock();
-    inner.isBranch = true;
-    moveTo(scopes.size() - 1);
-    Value value = tb.spread(otherwise(), tile.axes).value;
-    moveTo(scopes.size() - 1);
-    scf::YieldOp::create(tb.builder, tb.loc, value);
+    scf::YieldOp::create(tb.builder, tb.loc, values);
+    unsigned inner = scopes.size();
+    scopes.emplace_back().block = ifOp.elseBlock();
+    scopes[inner].isBranch = true;
+    moveTo(inner);
+    SmallVector<Tile> others = otherwise();
+    moveTo(inner);
+    SmallVector<Value> otherValues;
+    for (auto [tile, other] : llvm::zip(tiles, others))
+      otherValues.push_back(tb.spread(other, tile.axes).value);
+    scf::YieldOp::create(tb.builder, tb.loc, otherValues);
     scopes.pop_back();
   }
   scopes[scope].before = outerBefore;
-  return {ifOp.getResult(0), tile.axes};
+  SmallVector<Tile> results(tiles);
+  for (auto [tile, value] : llvm::zip(results, ifOp.getResults()))
+    tile.value = value;
+  return results;
+}
+
+Tile PhaseEmitter::branch(unsigned scope, Value condition, const Tile &tile,
+                          llvm::function_ref<Tile()> otherwise) {
+  return branchAll(scope, condition, tile, [&] { return SmallVector<Tile>{otherwise()}; }).front();
 }
 
 //===----------------------------------------------------------------------===//

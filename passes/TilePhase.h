@@ -151,7 +151,10 @@ private:
        llvm::ArrayRef<Tile> carried,
        llvm::function_ref<llvm::SmallVector<Tile>(unsigned, mlir::Value, llvm::ArrayRef<Tile>)>
            body);
-  /// In `scope`, where the builder is: `condition ? tile : otherwise()`.
+  /// In `scope`, where the builder is: `condition ? tiles : otherwise()`.
+  llvm::SmallVector<Tile> branchAll(unsigned scope, mlir::Value condition,
+                                    llvm::ArrayRef<Tile> tiles,
+                                    llvm::function_ref<llvm::SmallVector<Tile>()> otherwise);
   Tile branch(unsigned scope, mlir::Value condition, const Tile &tile,
               llvm::function_ref<Tile()> otherwise);
   /// Records the first reason, and gives a tile of the type to go on with.
@@ -275,7 +278,7 @@ private:
   /// the last variable in blocks, the others position by position around it.
   llvm::SmallVector<Tile> keyLoop(llvm::ArrayRef<llvm::StringRef> variables, KeyBlock block,
                                   llvm::ArrayRef<Tile> carried, KeyBody body);
-  void classify(KeyBlock &block);
+  mlir::Value classify(KeyBlock &block);
   /// The tile with `neutral` where an element does not count.
   Tile applyMask(const KeyBlock &block, const Tile &tile, mlir::Value neutral);
 

@@ -18,6 +18,10 @@ static constexpr int64_t kLargestTile = 1 << 16;
 /// amortises its loads; a decoding step should not load many rows that do not exist.
 static constexpr int64_t kDefaultChunk = 32, kDefaultRecurrentChunk = 8;
 
+/// Rows of a space of blocks. Most reductions of a block are over its own tokens, and of
+/// all pairs of the rows and keys of a task only those count.
+static constexpr int64_t kMostBlockRows = 16;
+
 /// The most elements per token of a tensor that is read at an index variable.
 static int64_t getLargestRow(func::FuncOp mixer) {
   int64_t largest = 1;
@@ -36,6 +40,9 @@ int64_t PhaseEmitter::getNumRows() const {
     return parameters.chunk;
   if (phase.isSequential)
     wanted = parameters.isChunked ? kDefaultChunk : kDefaultRecurrentChunk;
+  auto blocks = mixer->getAttrOfType<DictionaryAttr>(kBlocksAttr);
+  if (!phase.isSequential && blocks && blocks.contains(phase.space))
+    wanted = std::min(wanted, kMostBlockRows);
   int64_t largest = getLargestRow(mixer);
   while (wanted > 1 && wanted * largest > kLargestTile)
     wanted /= 2;

@@ -311,6 +311,8 @@ TEST_F(TileMaskTest, SinkAndWindowHasEmptyBlocks) {
   Expr mask = either(window, both(lt(key(), constant(2)), le(key(), row())));
   checkBlocks(mask, false);
   check(mask, 22, 29, 8, 13, true);
+  EXPECT_TRUE(analyse().hasHoles(mask.value));
+  EXPECT_FALSE(analyse().hasHoles(window.value));
 }
 
 TEST_F(TileMaskTest, DataIsUnknownButTheRestCounts) {
