@@ -47,7 +47,7 @@ void Diagnostics::print(SMRange range, StringRef kind, const Twine &message) {
 
   const char *begin = range.Start.getPointer() - (column - 1);
   const char *end = std::find(range.Start.getPointer(), memory->getBufferEnd(), '\n');
-  StringRef text(begin, end - begin);
+  StringRef text = StringRef(begin, end - begin).rtrim('\r');
   if (text.size() > kMaxLine)
     return;
   size_t width = std::min(range.End.getPointer(), end) - range.Start.getPointer();

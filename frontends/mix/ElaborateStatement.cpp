@@ -83,6 +83,15 @@ void Elaborator::elaborateState(const StateStatement &statement) {
     return;
   }
   bool ok = checkFresh(statement.name);
+  std::string stateName = frame.statePrefix + statement.name.text.str();
+  auto same = llvm::find_if(allStates, [&](Symbol *s) { return s->stateName == stateName; });
+  if (ok && same != allStates.end()) {
+    error(Error::Redefined, statement.name.range,
+          "two states would be called '" + stateName + "' outside of the mixer")
+        .note((*same)->name.range, "the other one")
+        .hint("a state S of a mixer called by 'let y = ...' is called y_S");
+    ok = false;
+  }
   for (const Name &axis : statement.axes)
     ok &= requireAxis(axis) != nullptr;
   ok &= checkDistinct(statement.axes);
@@ -91,7 +100,7 @@ void Elaborator::elaborateState(const StateStatement &statement) {
   if (!lookup(statement.name.text)) {
     Symbol *symbol = declare(Symbol::State, statement.name, scopes.back());
     symbol->isBroken = !ok;
-    symbol->stateName = frame.statePrefix + statement.name.text.str();
+    symbol->stateName = stateName;
     if (ok)
       symbol->axes = getNames(statement.axes);
     frame.states.push_back(symbol);
