@@ -167,8 +167,9 @@ std::optional<LinearForm> BodyForms::get(Value value) {
   if (form && form->terms.size() > kMaxTerms)
     form = give(value.getDefiningOp(), "enters a sum of too many terms");
   known[value] = form;
-  if (!form && !obstacles.contains(value))
-    for (Value operand : value.getDefiningOp()->getOperands())
+  Operation *op = value.getDefiningOp();
+  if (!form && op && !obstacles.contains(value))
+    for (Value operand : op->getOperands())
       if (obstacles.contains(operand)) {
         obstacles[value] = Obstacle(obstacles.lookup(operand));
         break;

@@ -125,7 +125,7 @@ LogicalResult Lifter::liftElementwise(Operation *op) {
 LogicalResult Lifter::liftMixOp(Operation *op) {
   Location loc = op->getLoc();
   SmallVector<Value> operands = liftedOperands(op);
-  auto isa0 = [&](Value value) { return withWalkAxis(loc, value); };
+  auto alongWalk = [&](Value value) { return withWalkAxis(loc, value); };
   SmallVector<Value> results;
   bool known =
       llvm::TypeSwitch<Operation *, bool>(op)
@@ -150,8 +150,8 @@ LogicalResult Lifter::liftMixOp(Operation *op) {
             SmallVector<StringRef> axes = llvm::map_to_vector(
                 reduce.getAxes().getAsValueRange<StringAttr>(), [](StringRef s) { return s; });
             Value mask = reduce.getMask() ? operands.back() : Value();
-            results = {
-                createReduce(builder, loc, reduce.getKind(), isa0(operands.front()), mask, axes)};
+            results = {createReduce(builder, loc, reduce.getKind(), alongWalk(operands.front()),
+                                    mask, axes)};
             return true;
           })
           .Case([&](SoftmaxOp softmax) {
@@ -159,7 +159,7 @@ LogicalResult Lifter::liftMixOp(Operation *op) {
             SmallVector<Value> logits, masks;
             SmallVector<Type> types;
             for (unsigned n = 0; n < count; ++n) {
-              logits.push_back(isa0(operands[n]));
+              logits.push_back(alongWalk(operands[n]));
               types.push_back(logits.back().getType());
               masks.push_back(broadcastTo(builder, loc, operands[count + n], types.back()));
             }
@@ -168,12 +168,12 @@ LogicalResult Lifter::liftMixOp(Operation *op) {
             return true;
           })
           .Case([&](PrefixOp prefix) {
-            results = {PrefixOp::create(builder, loc, prefix.getKind(), isa0(operands.front()),
+            results = {PrefixOp::create(builder, loc, prefix.getKind(), alongWalk(operands.front()),
                                         prefix.getAxis())};
             return true;
           })
           .Case([&](TopKOp topk) {
-            Value score = isa0(operands[0]);
+            Value score = alongWalk(operands[0]);
             Value mask = broadcastTo(builder, loc, operands[1], score.getType());
             results = {TopKOp::create(builder, loc, score, mask, topk.getAxis(), topk.getN())};
             return true;

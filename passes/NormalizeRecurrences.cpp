@@ -44,7 +44,7 @@ struct Query {
 class Normalizer {
 public:
   Normalizer(ForOp loop)
-      : loop(loop), builder(loop), coefficients(), strata(loop, coefficients),
+      : loop(loop), builder(loop), strata(loop, coefficients),
         lifter(builder, loop, chooseWalkAxis(loop), getWalkSize(loop)) {}
 
   LogicalResult run();
