@@ -88,6 +88,9 @@ private:
   int64_t getLastUse(Value tile, Block *home);
   void addTile(Value tile, SmallVector<Range, 4> life);
   bool interfere(Value a, Value b);
+  /// Whether the range is the yield at which the value becomes the result of an
+  /// scf.if: in one place, both are the same there, even if the other branch reads the value.
+  bool isYieldedAt(Value value, Value result, const Range &range);
   bool mayShare(Value earlier, Value later);
   /// Merges the groups of the two tiles if their lives allow.
   bool merge(Value a, Value b, bool always = false);
@@ -228,13 +231,7 @@ bool Allocator::mayShare(Value earlier, Value later) {
     return loop.getTiedLoopYieldedValue(arg)->get() == earlier &&
            llvm::count(loop.getYieldedValues(), earlier) == 1;
   }
-  auto result = cast<OpResult>(later);
-  Operation *op = result.getOwner();
-  if (auto branch = dyn_cast<scf::IfOp>(op)) {
-    unsigned index = result.getResultNumber();
-    return branch.thenYield().getOperand(index) == earlier ||
-           branch.elseYield().getOperand(index) == earlier;
-  }
+  Operation *op = later.getDefiningOp();
   // A body may read elements at any position.
   for (OpOperand &use : earlier.getUses())
     if (use.getOwner() != op && op->isProperAncestor(use.getOwner()))
@@ -260,10 +257,23 @@ bool Allocator::mayShare(Value earlier, Value later) {
   return used;
 }
 
+bool Allocator::isYieldedAt(Value value, Value result, const Range &range) {
+  auto branch = result.getDefiningOp<scf::IfOp>();
+  if (!branch)
+    return false;
+  unsigned index = cast<OpResult>(result).getResultNumber();
+  return llvm::any_of(branch->getRegions(), [&](Region &region) {
+    if (region.empty())
+      return false;
+    Operation *yield = region.front().getTerminator();
+    return begin(yield) == range.begin && yield->getOperand(index) == value;
+  });
+}
+
 bool Allocator::interfere(Value a, Value b) {
   for (const Range &x : lives[a])
     for (const Range &y : lives[b]) {
-      if (!x.overlaps(y))
+      if (!x.overlaps(y) || isYieldedAt(a, b, y) || isYieldedAt(b, a, x))
         continue;
       if (x.end == y.begin && mayShare(a, b))
         continue;

@@ -207,6 +207,22 @@ static Value isNull(KernelBuilder &k, const View &view) {
   return LLVM::ICmpOp::create(k.b, k.loc, LLVM::ICmpPredicate::eq, view.pointer, null);
 }
 
+/// How far the same tile of the next iteration lies ahead, for a load of rows that
+/// advances with the loop around it: its memory is asked for while this tile is
+/// worked on. Null if the load does not advance by its own rows.
+static Value getNextTileDistance(KernelBuilder &k, tile::LoadOp op, const View &view,
+                                 const Tile &tile) {
+  auto loop = dyn_cast<scf::ForOp>(op->getParentOp());
+  if (!loop || tile.rank() < 2)
+    return {};
+  size_t rowDim = view.strides.size() - tile.rank();
+  APInt step;
+  if (op.getOffsets()[rowDim] != loop.getInductionVar() ||
+      !matchPattern(loop.getStep(), m_ConstantInt(&step)) || step != tile.shape.front())
+    return {};
+  return arith::MulIOp::create(k.b, k.loc, view.strides[rowDim], k.constant(tile.shape.front()));
+}
+
 LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
   auto found = views.find(op.getView());
   if (found == views.end())
@@ -228,6 +244,7 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
       k.write(k.zero(tile.element, k.lanes), tile, k.offset(tile, append(position, column)));
     });
   };
+  Value next = getNextTileDistance(k, op, view, tile);
   auto copyRow = [&](Value from, ValueRange position) {
     if (tile.rank() == 0) {
       auto move = [&] {
@@ -243,6 +260,8 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
         Value at = k.add(from, column);
         Value loaded = mask ? k.loadMasked(view.pointer, tile.element, at, mask)
                             : k.load(view.pointer, tile.element, at, k.lanes);
+        if (next)
+          k.prefetch(view.pointer, tile.element, k.add(at, next));
         k.write(loaded, tile, k.offset(tile, append(position, column)));
       });
     if (!extent.full)

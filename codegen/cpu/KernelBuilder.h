@@ -95,6 +95,9 @@ public:
   void storeMasked(mlir::Value value, mlir::Value pointer, mlir::Type element, mlir::Value offset,
                    mlir::Value mask);
 
+  /// Asks for memory that will be read soon; any address is allowed.
+  void prefetch(mlir::Value pointer, mlir::Type element, mlir::Value offset);
+
   // Tiles.
   mlir::Value offset(const Tile &tile, mlir::ValueRange position);
   /// Elements from `offset` on, along the lanes; the scalar of a splat.
