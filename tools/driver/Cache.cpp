@@ -170,5 +170,5 @@ void Cache::store(StringRef key, const CacheEntry &entry) const {
   bool failed = file.has_error();
   file.clear_error();
   if (failed || llvm::sys::fs::rename(temporary, getPath(key)))
-    llvm::sys::fs::remove(temporary);
+    (void)llvm::sys::fs::remove(temporary);
 }
