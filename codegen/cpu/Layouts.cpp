@@ -81,13 +81,17 @@ void Layouts::collect(func::FuncOp phase, int64_t lanes) {
   tilesOf.resize(decisions.size());
   for (auto [number, decision] : llvm::enumerate(decisions)) {
     llvm::SmallSetVector<unsigned, 8> involved;
-    for (Value made : decision.makes)
-      involved.insert(getNumber(made));
+    auto involve = [&](Value tile) {
+      // A tile that costs nothing in any layout connects nobody.
+      if (tiles[getNumber(tile)].transposeCycles > 0)
+        involved.insert(getNumber(tile));
+    };
+    llvm::for_each(decision.makes, involve);
     for (auto [index, use] : llvm::enumerate(decision.uses)) {
       Role role{(unsigned)number, (unsigned)index};
       roles[use] = role;
       tiles[getNumber(use->get())].users.push_back(role);
-      involved.insert(getNumber(use->get()));
+      involve(use->get());
     }
     tilesOf[number].assign(involved.begin(), involved.end());
   }
@@ -118,7 +122,7 @@ int64_t Layouts::getWanted(const Choice &choice, Role user) const {
 }
 
 double Layouts::getTransposes(const Choice &choice, const Tile &tile, IsIncluded isIncluded) const {
-  if (tile.transposeCycles == 0 || !isIncluded(tile.maker.decision))
+  if (!isIncluded(tile.maker.decision))
     return 0;
   uint64_t present = uint64_t(1) << getMade(choice, tile);
   double cycles = 0;
@@ -196,29 +200,36 @@ void Layouts::descend(Choice &choice) const {
   }
 }
 
+void Layouts::forEachNeighbour(unsigned decision, llvm::function_ref<void(unsigned)> visit) const {
+  for (unsigned number : tilesOf[decision]) {
+    visit(tiles[number].maker.decision);
+    for (Role user : tiles[number].users)
+      visit(user.decision);
+  }
+}
+
 void Layouts::decide(Choice &choice, unsigned decision, unsigned alternative) const {
   llvm::SmallSetVector<unsigned, 16> decided;
   decided.insert(decision);
   choice[decision] = alternative;
-  auto follow = [&](unsigned neighbour) {
-    if (decided.contains(neighbour))
-      return;
-    // What is still undecided may follow, so that it does not count.
-    unsigned chosen = getBest(choice, neighbour, [&](unsigned other) {
-      return other == neighbour || decided.contains(other);
-    });
-    if (chosen == choice[neighbour])
-      return;
-    choice[neighbour] = chosen;
-    decided.insert(neighbour);
-  };
   for (unsigned next = 0; next < decided.size(); ++next)
-    for (unsigned number : tilesOf[decided[next]]) {
-      follow(tiles[number].maker.decision);
-      for (Role user : tiles[number].users)
-        follow(user.decision);
-    }
-  descend(choice);
+    forEachNeighbour(decided[next], [&](unsigned neighbour) {
+      if (decided.contains(neighbour))
+        return;
+      // What is still undecided may follow, so that it does not count.
+      unsigned chosen = getBest(choice, neighbour, [&](unsigned other) {
+        return other == neighbour || decided.contains(other);
+      });
+      if (chosen == choice[neighbour])
+        return;
+      choice[neighbour] = chosen;
+      decided.insert(neighbour);
+    });
+  // Where the others have not followed, some are better off as they were.
+  for (unsigned follower : decided)
+    forEachNeighbour(follower, [&](unsigned neighbour) {
+      choice[neighbour] = getBest(choice, neighbour, everyDecision);
+    });
 }
 
 void Layouts::descendTogether(Choice &choice) const {
@@ -228,8 +239,12 @@ void Layouts::descendTogether(Choice &choice) const {
     changed = false;
     for (unsigned decision = 0; decision < decisions.size(); ++decision)
       for (unsigned index = 0; index < decisions[decision].alternatives.size(); ++index) {
+        if (index == choice[decision])
+          continue;
         Choice trial(choice);
         decide(trial, decision, index);
+        if (trial == choice)
+          continue;
         double cycles = getCycles(trial);
         if (cycles >= least)
           continue;

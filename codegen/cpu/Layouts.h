@@ -65,6 +65,8 @@ private:
   unsigned getBest(Choice &choice, unsigned decision, IsIncluded isIncluded) const;
   /// One decision at a time, as long as the sum gets less.
   void descend(Choice &choice) const;
+  /// The decisions that share a tile with this one, itself among them.
+  void forEachNeighbour(unsigned decision, llvm::function_ref<void(unsigned)> visit) const;
   /// Makes one decision, then lets those follow whose tiles it has changed.
   void decide(Choice &choice, unsigned decision, unsigned alternative) const;
   /// One decision with its followers at a time, as long as the sum gets less.
@@ -73,7 +75,7 @@ private:
 
   llvm::SmallVector<LayoutDecision, 0> decisions;
   llvm::SmallVector<double> weights; ///< How often every decision's op runs.
-  llvm::SmallVector<llvm::SmallVector<unsigned, 4>> tilesOf; ///< Per decision.
+  llvm::SmallVector<llvm::SmallVector<unsigned, 4>> tilesOf; ///< Per decision, if not free.
   std::vector<Tile> tiles;
   llvm::DenseMap<mlir::Value, unsigned> numbers;
   llvm::DenseMap<mlir::OpOperand *, Role> roles;
