@@ -46,14 +46,17 @@ class Recurrence:
         return self.rng.choice(["l2norm(k[t])", "l2norm(k2[t])", "l2norm(k[t] * u)", "l2norm(q[t])"])
 
     def value(self):
-        return self.rng.choice(["v[t]", "v2[t]", "sigmoid(bv[t]) * v[t]", "(v[t] - 0.5 * v2[t])"])
+        return self.rng.choice(["v[t]", "v2[t]", "sigmoid(bv[t]) * v[t]", "(v[t] - 0.5 * v2[t])",
+                                "(if t >= 1 then v[t - 1] else 0)", "rmsnorm(v[t])", "softmax(v2[t])"])
 
     def scalar(self):
         return self.rng.choice(["sigmoid(b[t])", "sigmoid(b2[t])", "0.5", "-0.25", "tanh(s)"])
 
     def decay(self):
         return self.rng.choice(["exp(-abs(g[t]))", "sigmoid(g[t])", "exp(-softplus(gk[t]))",
-                                "sigmoid(gv[t])", "0.9", "sigmoid(s)", "exp(-abs(gk[t]) - abs(g[t]))"])
+                                "sigmoid(gv[t])", "0.9", "sigmoid(s)", "exp(-abs(gk[t]) - abs(g[t]))",
+                                "(if t mod 3 == 0 then 0 else sigmoid(g[t]))", "sigmoid(gk[t]) * sigmoid(gv[t])",
+                                "-0.7"])
 
     def row(self):
         """A value over V that may depend on the state."""
@@ -62,7 +65,7 @@ class Recurrence:
                                 f"({read} - {self.value()})", f"0.5 * {read}"])
 
     def statement(self):
-        kind = self.rng.randrange(6)
+        kind = self.rng.randrange(9)
         if kind == 0:
             return f"S = {self.decay()} * S"
         if kind == 1:
@@ -74,10 +77,20 @@ class Recurrence:
         if kind == 4:
             self.reads += 1
             return f"let r{self.reads} = dot({self.key()}, S)"
+        if kind == 5:  # the other orientation: the state is read along V
+            return f"S = {self.decay()} * S + 0.2 * {self.scalar()} * dot(l2norm(v[t]), S) * l2norm(v2[t])"
+        if kind == 6:
+            return f"S = S / (1 + abs(g[t])) + sum[K]({self.key()} * S) * {self.key()} / 4"
+        if kind == 7:  # not affine
+            return f"S = {self.rng.choice(['tanh(S)', 'max(S, -1)', 'S / (1 + sum[K](S * S))'])}"
         return (f"S = {self.decay()} * (S - {self.scalar()} * {self.key()} * "
                 f"dot({self.key()}, S)) + {self.key()} * {self.value()}")
 
     def spec(self):
+        return mixer(self.body("o[t]"))
+
+    def body(self, output):
+        """The recurrence, with a value of every token assigned to `output`."""
         lines = ["state S: [K, V] = 0"]
         second = self.rng.random() < 0.3
         if second:
@@ -91,9 +104,12 @@ class Recurrence:
         terms = [f"r{n}" for n in range(1, self.reads + 1)] + ["dot(q[t], S)"]
         terms += ["z"] if second else []
         terms += [self.value()] if self.rng.random() < 0.3 else []
-        statements.append(f"o[t] = {' + '.join(terms)}")
+        statements.append(f"{output} = {' + '.join(terms)}")
         lines += ["  " + statement for statement in statements] + ["}"]
-        return mixer("".join(f"  {line}\n" for line in lines))
+        return "".join(f"  {line}\n" for line in lines)
+
+
+VALUES = ["v[j]", "v[j] * sigmoid(b[j])", "(v[j] + v2[j])", "v[j] * v2[i]"]
 
 
 class Attention:
@@ -120,6 +136,10 @@ class Attention:
         return " where " + self.rng.choice([" and ", " and ", " or "]).join(conditions)
 
     def spec(self):
+        return mixer(self.body(self.rng.choice(VALUES)))
+
+    def body(self, value):
+        """The attention to a value of every token."""
         mask, score = self.mask(), self.score()
         lines = ["axis B = T / 4"] if "block" in mask else []
         if "c[" in score:
@@ -129,14 +149,26 @@ class Attention:
         weight = self.rng.choice(["softmax[j](s_[j])", "softmax[j](s_[j])", "sigmoid(s_[j])", "s_[j]",
                                   "relu(s_[j])", "softmax[j; ](s_[j], s)"])
         lines.append(f"  let p[j] = {weight}")
-        value = self.rng.choice(["v[j]", "v[j]", "v[j] * sigmoid(b[j])", "(v[j] + v2[j])", "v[j] * v2[i]"])
         output = f"sum[j](p[j] * {value})"
         output = self.rng.choice([output, output, f"{output} * sigmoid(bv[i])",
                                   f"{output} / (1 + sum[j](abs(p[j])))", f"{output} + v2[i]"])
         lines += [f"  o[i] = {output}", "}"]
-        return mixer("".join(f"  {line}\n" for line in lines))
+        return "".join(f"  {line}\n" for line in lines)
 
 
+class Composition:
+    """Attention to what a recurrence makes of the tokens."""
+
+    def __init__(self, rng):
+        self.rng = rng
+
+    def spec(self):
+        recurrence = Recurrence(self.rng).body("let y[t]")
+        value = self.rng.choice(["y[j]", "y[j] * sigmoid(b[j])", "(y[j] - v[j])"])
+        return mixer(recurrence + Attention(self.rng).body(value))
+
+
+KINDS = {"recurrence": Recurrence, "attention": Attention, "composition": Composition}
 NOT_TILED = object()
 
 
@@ -170,13 +202,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--kind", choices=["recurrence", "attention"])
+    parser.add_argument("--kind", choices=sorted(KINDS))
     options = parser.parse_args()
     failed = untiled = 0
     for number in range(options.count):
         rng = random.Random(f"{options.seed} {number}")
-        kind = {"recurrence": Recurrence, "attention": Attention}.get(
-            options.kind, Recurrence if number % 2 == 0 else Attention)
+        kind = KINDS[options.kind] if options.kind else list(KINDS.values())[number % len(KINDS)]
         spec = kind(rng).spec()
         with tempfile.TemporaryDirectory() as folder:
             failure = test(spec, pathlib.Path(folder))
