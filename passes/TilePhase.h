@@ -8,13 +8,14 @@
 // Emission is by demand: a phase stores results, and a value is emitted when a
 // consumer first asks for it, in the outermost loop in which it does not change.
 //
-//  * TileValues.cpp  elementwise expressions and contractions;
-//  * TileReads.cpp   loads of arguments and workspaces;
-//  * TilePadding.cpp what values are past the end of the tokens;
-//  * TileRows.cpp    scans, recurrences row by row, prefixes;
-//  * TileSizes.cpp   how large tiles are;
-//  * TileStream.cpp  reductions over keys, block by block;
-//  * TilePhase.cpp   loops and stores around all that.
+//  * TileValues.cpp    values by demand, fused elementwise expressions;
+//  * TileProducts.cpp  sums of products as contractions;
+//  * TileReads.cpp     loads of arguments and workspaces;
+//  * TilePadding.cpp   what values are past the end of the tokens;
+//  * TileRows.cpp      scans, recurrences row by row, prefixes;
+//  * TileSizes.cpp     how large tiles are;
+//  * TileStream.cpp    reductions over keys, block by block;
+//  * TilePhase.cpp     loops and stores around all that.
 //
 //===----------------------------------------------------------------------===//
 
@@ -194,7 +195,7 @@ private:
   Axes mapAxes(llvm::ArrayRef<llvm::StringRef> axes, const Env &env) const;
   Axes sortAxes(mlir::Value value, const Env &env, AxisList axes) const;
 
-  // TileValues.cpp: values by demand
+  // TileValues.cpp, TileProducts.cpp: values by demand
   Tile get(mlir::Value value, const Env &env);
   Tile emitValue(mlir::Value value, const Env &env, unsigned scope, unsigned home);
   void define(mlir::Value value, const Env &env, unsigned scope, const Tile &tile);
@@ -205,6 +206,15 @@ private:
     llvm::SmallVector<llvm::StringRef> reduced;
   };
   std::optional<ScaledSum> getScaledSum(mlir::Value value, const Env &env);
+  /// Factors that become one operand of a contraction.
+  struct FactorGroup {
+    llvm::SmallVector<Term> terms;
+    Axes axes;
+    unsigned scope = 1;
+  };
+  void joinGroup(FactorGroup &group, const Term &term);
+  llvm::SmallVector<FactorGroup> groupFactors(llvm::ArrayRef<Term> factors, AxisList reduced);
+  Tile emitGroup(const FactorGroup &group, unsigned scope);
   /// `acc` plus the sum over `reduced` of the product of the factors.
   Tile emitProductSum(llvm::ArrayRef<Term> factors, AxisList axes, AxisList reduced, unsigned scope,
                       const Tile *acc = nullptr);
