@@ -15,6 +15,7 @@
 //  * TileRows.cpp      scans, recurrences row by row, prefixes;
 //  * TileSizes.cpp     how large tiles are;
 //  * TileStream.cpp    reductions over keys, block by block;
+//  * TileKeys.cpp      the loops over keys, and masks;
 //  * TilePhase.cpp     loops and stores around all that.
 //
 //===----------------------------------------------------------------------===//
