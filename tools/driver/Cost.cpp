@@ -252,6 +252,14 @@ double mix::driver::countDefinitionFlops(func::FuncOp mixer, const SizeMap &size
   return FlopCounter(sizes).count(mixer.getBody().front());
 }
 
+/// Whether a predicate depends on anything but positions and sizes.
+static bool looksAtData(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op || isa<ReadOp>(op))
+    return true;
+  return llvm::any_of(op->getOperands(), looksAtData);
+}
+
 /// The positions of a tile that are looked at: both ends and some between.
 static llvm::SmallVector<int64_t> pickPositions(int64_t begin, int64_t end) {
   constexpr int64_t most = 9;
@@ -263,12 +271,13 @@ static llvm::SmallVector<int64_t> pickPositions(int64_t begin, int64_t end) {
 }
 
 MaskShape mix::driver::measureMask(Value mask, const SizeMap &sizes, int64_t tile) {
-  MaskShape shape{FlopCounter(sizes).getDensity(mask), std::nullopt, std::nullopt};
+  MaskShape shape{FlopCounter(sizes).getDensity(mask), looksAtData(mask), std::nullopt,
+                  std::nullopt};
   llvm::SmallVector<StringRef> axes;
   for (StringRef axis : getAxes(mask))
     if (isIndexAxis(axis))
       axes.push_back(axis);
-  if (axes.size() != 2)
+  if (axes.size() != 2 || shape.looksAtData)
     return shape;
   int64_t rows = sizes.lookup(getSpace(axes[0])), columns = sizes.lookup(getSpace(axes[1]));
   int64_t tiles = 0, empty = 0, full = 0;

@@ -26,7 +26,8 @@ double countDefinitionFlops(mlir::func::FuncOp mixer, const SizeMap &sizes);
 /// shares of square tiles of `tile` positions of two index axes where it holds nowhere
 /// and everywhere. Tiles are judged by a grid of points in each, edges included.
 struct MaskShape {
-  double holds;
+  double holds; ///< an upper bound if it looks at data
+  bool looksAtData;
   std::optional<double> emptyTiles, fullTiles; ///< none unless there are two index axes
 };
 MaskShape measureMask(mlir::Value mask, const SizeMap &sizes, int64_t tile);

@@ -62,7 +62,8 @@ static void printReduction(const ReductionExplanation &reduction, llvm::raw_ostr
   if (!reduction.mask)
     return;
   const MaskShape &mask = *reduction.mask;
-  os << "  mask: holds for " << llvm::format("%.1f", 100 * mask.holds) << " % of all pairs";
+  os << "  mask: holds for " << (mask.looksAtData ? "what the data says, at most " : "")
+     << llvm::format("%.1f", 100 * mask.holds) << " % of all pairs";
   if (mask.emptyTiles)
     os << "; tiles of " << explainedTile << " x " << explainedTile << ": "
        << llvm::format("%.1f %% empty, %.1f %% full, %.1f %% partial", 100 * *mask.emptyTiles,
@@ -111,6 +112,7 @@ static json::Object toJson(const ReductionExplanation &reduction) {
   if (!reduction.mask)
     return object;
   object["mask_holds"] = reduction.mask->holds;
+  object["mask_looks_at_data"] = reduction.mask->looksAtData;
   if (reduction.mask->emptyTiles) {
     object["empty_tiles"] = *reduction.mask->emptyTiles;
     object["full_tiles"] = *reduction.mask->fullTiles;
