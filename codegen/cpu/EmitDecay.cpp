@@ -19,6 +19,8 @@ using namespace mix::cpu;
 
 /// Vectors of one row that a triangular solve works on side by side.
 static constexpr int64_t kSolveVectors = 8;
+/// Channels of a decayed Gram matrix that are summed side by side, to hide latency.
+static constexpr int64_t kGramChannels = 4;
 
 /// Reads element (row, column) on; a rank-1 tile has one element per row.
 static Value readAt(KernelBuilder &k, const Tile &tile, Value row, Value column, int64_t width) {
@@ -152,24 +154,37 @@ LogicalResult PhaseEmitter::emitDecayedGram(tile::DecayedGramOp op) {
           arith::AddIOp::create(k.b, k.loc, k.broadcast(column, k.lanes), k.step(k.b.getI64Type()));
       Value diagonal = k.compare(arith::CmpIPredicate::eq, lane, k.broadcast(row, k.lanes));
       Value before = k.compare(arith::CmpIPredicate::slt, lane, k.broadcast(row, k.lanes));
-      SmallVector<Value> sum =
-          k.loopCarrying(0, channels, 1, k.zero(element, k.lanes),
-                         [&](Value channel, ValueRange carried) -> SmallVector<Value> {
-                           Value old = readAt(k, decayed, channel, column, k.lanes);
-                           Value factor = k.broadcast(readAt(k, decay, row, channel, 1), k.lanes);
-                           Value left = k.broadcast(readAt(k, x, row, channel, 1), k.lanes);
-                           Value fresh = k.broadcast(readAt(k, y, row, channel, 1), k.lanes);
-                           Value next =
-                               arith::SelectOp::create(k.b, k.loc, before, k.multiply(old, factor),
-                                                       k.zero(element, k.lanes));
-                           next = arith::SelectOp::create(k.b, k.loc, diagonal, fresh, next);
-                           writeAt(k, next, decayed, channel, column);
-                           return {k.multiplyAdd(left, exclusive ? old : next, carried[0])};
-                         });
+      // x[t, channel] times the decayed column, which moves on by one row.
+      auto addChannel = [&](Value channel, Value sum) {
+        Value old = readAt(k, decayed, channel, column, k.lanes);
+        Value factor = k.broadcast(readAt(k, decay, row, channel, 1), k.lanes);
+        Value left = k.broadcast(readAt(k, x, row, channel, 1), k.lanes);
+        Value fresh = k.broadcast(readAt(k, y, row, channel, 1), k.lanes);
+        Value next = arith::SelectOp::create(k.b, k.loc, before, k.multiply(old, factor),
+                                             k.zero(element, k.lanes));
+        next = arith::SelectOp::create(k.b, k.loc, diagonal, fresh, next);
+        writeAt(k, next, decayed, channel, column);
+        return k.multiplyAdd(left, exclusive ? old : next, sum);
+      };
+      SmallVector<Value> sums(kGramChannels, k.zero(element, k.lanes));
+      int64_t whole = channels / kGramChannels * kGramChannels;
+      sums = k.loopCarrying(0, whole, kGramChannels, sums, [&](Value first, ValueRange carried) {
+        SmallVector<Value> next;
+        for (int64_t i = 0; i < kGramChannels; ++i)
+          next.push_back(addChannel(k.add(first, k.constant(i)), carried[i]));
+        return next;
+      });
+      Value sum = sums[0];
+      for (Value other : ArrayRef(sums).drop_front())
+        sum = arith::AddFOp::create(k.b, k.loc, sum, other);
+      sum = k.loopCarrying(whole, channels, 1, sum,
+                           [&](Value channel, ValueRange carried) -> SmallVector<Value> {
+                             return {addChannel(channel, carried[0])};
+                           })[0];
       // A row of x that is not finite must not reach the columns above the diagonal.
       Value kept =
           exclusive ? before : arith::OrIOp::create(k.b, k.loc, before, diagonal).getResult();
-      Value value = arith::SelectOp::create(k.b, k.loc, kept, sum[0], k.zero(element, k.lanes));
+      Value value = arith::SelectOp::create(k.b, k.loc, kept, sum, k.zero(element, k.lanes));
       writeAt(k, value, result, row, column);
     });
   });
