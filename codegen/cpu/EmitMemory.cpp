@@ -179,12 +179,22 @@ static Value getLaneMask(KernelBuilder &k, const Extent &extent, Value column, i
   return arith::AndIOp::create(k.b, k.loc, below, above);
 }
 
-/// Calls `body(column, mask)` for the vectors of a row, full ones in a loop without a mask.
+/// The columns [0, n) of a row that are whole vectors inside the extent.
+static Value getWholeColumns(KernelBuilder &k, const Extent &extent, int64_t size) {
+  if (extent.full)
+    return k.constant(size / k.lanes * k.lanes);
+  Value vectors = arith::DivUIOp::create(k.b, k.loc, extent.high, k.constant(k.lanes));
+  Value whole = k.scale(vectors, k.lanes);
+  Value fromStart = k.compare(arith::CmpIPredicate::eq, extent.low, k.constant(0));
+  return arith::SelectOp::create(k.b, k.loc, fromStart, whole, k.constant(0));
+}
+
+/// Calls `body(column, mask)` for the vectors of a row, whole ones in a loop without a mask.
 static void forEachVector(KernelBuilder &k, const Extent &extent, int64_t size,
                           llvm::function_ref<void(Value, Value)> body) {
-  int64_t whole = extent.full ? size / k.lanes * k.lanes : 0;
-  k.loop(0, whole, k.lanes, [&](Value column) { body(column, {}); });
-  k.loop(whole, size, k.lanes,
+  Value whole = getWholeColumns(k, extent, size);
+  k.loop(k.constant(0), whole, k.lanes, [&](Value column) { body(column, {}); });
+  k.loop(whole, k.constant(size), k.lanes,
          [&](Value column) { body(column, getLaneMask(k, extent, column, size)); });
 }
 
