@@ -119,7 +119,9 @@ Tile PhaseEmitter::emitGroup(const FactorGroup &group, unsigned scope) {
   bool hasTile = llvm::any_of(
       group.terms, [](const Term &term) { return !term.value && !term.tile.isScalar(); });
   unsigned own = hasTile ? scope : group.scope;
-  return inScope(own, [&] { return fuse(group.terms, group.axes, own, buildProduct, tb.element); });
+  auto emit = [&] { return fuse(group.terms, group.axes, own, buildProduct, tb.element); };
+  // The builder may be in a branch of `scope`, where the tiles of the group are.
+  return own == scope ? emit() : inScope(own, emit);
 }
 
 /// Whether two groups make a product of matrices: they share what is summed, and each

@@ -163,11 +163,14 @@ Tile PhaseEmitter::get(Value value, const Env &env) {
   if (auto it = scopes[scope].tiles.find(key); it != scopes[scope].tiles.end())
     return it->second;
   unsigned home = scope;
-  if (scopes.back().isBranch && scope + 2 == scopes.size()) {
-    ++home;
-    if (auto it = scopes[home].tiles.find(key); it != scopes[home].tiles.end())
-      return it->second;
-  }
+  // In branches of the scope, which may be nested, a value belongs to the innermost one.
+  if (llvm::all_of(llvm::drop_begin(scopes, scope + 1),
+                   [](const Scope &inner) { return inner.isBranch; }))
+    while (home + 1 < scopes.size()) {
+      ++home;
+      if (auto it = scopes[home].tiles.find(key); it != scopes[home].tiles.end())
+        return it->second;
+    }
   Tile tile = inScope(home, [&] { return emitValue(value, env, scope, home); });
   scopes[home].tiles[key] = tile;
   return tile;
