@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/driver/MachinePeak.h"
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <thread>
@@ -13,14 +14,22 @@
 
 using namespace mix::driver;
 
-/// Runs `body(thread)` on that many threads and returns the seconds until the last
-/// is done.
-static double timeThreads(int threads, const std::function<void(int)> &body) {
+/// The work of a measurement is split into pieces that threads take as they come, as
+/// the tasks of a kernel are: a thread that others slow down does not hold up the rest.
+static constexpr int64_t numPieces = 64;
+
+/// Runs `body(piece)` for every piece and returns the seconds until the last is done.
+static double timePieces(int threads, const std::function<void(int64_t)> &body) {
+  std::atomic<int64_t> next{0};
+  auto work = [&] {
+    for (int64_t piece = next++; piece < numPieces; piece = next++)
+      body(piece);
+  };
   auto start = std::chrono::steady_clock::now();
   std::vector<std::thread> others;
   for (int thread = 1; thread < threads; ++thread)
-    others.emplace_back(body, thread);
-  body(0);
+    others.emplace_back(work);
+  work();
   for (std::thread &other : others)
     other.join();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -94,12 +103,12 @@ template <typename Element> static FmaLoop chooseLoop() {
 
 double mix::driver::measureFmaPeak(ElementType type, int threads) {
   FmaLoop loop = type == ElementType::F32 ? chooseLoop<float>() : chooseLoop<double>();
-  constexpr int64_t rounds = 1 << 20;
-  double seconds = timeThreads(threads, [&](int) {
-    volatile double sink = loop.run(rounds);
+  constexpr int64_t rounds = 1 << 14;
+  double seconds = timePieces(threads, [&](int64_t) {
+    volatile double sink = loop.run(rounds * threads);
     (void)sink;
   });
-  return loop.operations * rounds * threads / seconds * 1e-9;
+  return loop.operations * static_cast<double>(numPieces * rounds * threads) / seconds * 1e-9;
 }
 
 //===----------------------------------------------------------------------===//
@@ -122,9 +131,9 @@ double StreamBandwidth::measure() {
   auto *to = reinterpret_cast<float *>(a.getData());
   auto *first = reinterpret_cast<const float *>(b.getData());
   auto *second = reinterpret_cast<const float *>(c.getData());
-  double seconds = timeThreads(threads, [&](int thread) {
-    int64_t begin = streamElements * thread / threads;
-    int64_t end = streamElements * (thread + 1) / threads;
+  double seconds = timePieces(threads, [&](int64_t piece) {
+    int64_t begin = streamElements * piece / numPieces;
+    int64_t end = streamElements * (piece + 1) / numPieces;
     for (int64_t n = begin; n < end; ++n)
       to[n] = first[n] + 0.5f * second[n];
   });
