@@ -17,14 +17,6 @@
 
 #define FAIL(...) return mw_fail(MIXWRIGHT_INVALID_ARGUMENT, __VA_ARGS__)
 
-/* A check passes on the status of one that failed. */
-#define CHECK(call)                                                                                \
-  do {                                                                                             \
-    mixwright_status status_ = (call);                                                             \
-    if (status_ != MIXWRIGHT_OK)                                                                   \
-      return status_;                                                                              \
-  } while (0)
-
 static const char *const kind_names[] = {"input",  "param",       "initial state",
                                          "output", "final state", "workspace"};
 
@@ -36,7 +28,7 @@ static const struct {
               {"int32", kDLInt, 32},
               {"int64", kDLInt, 64}};
 
-static int64_t element_bytes(const mixwright_arg *arg) { return dtypes[arg->dtype].bits / 8; }
+int64_t mw_element_bytes(const mixwright_arg *arg) { return dtypes[arg->dtype].bits / 8; }
 
 static int is_written(const mixwright_arg *arg) {
   return arg->kind == MIXWRIGHT_OUTPUT || arg->kind == MIXWRIGHT_STATE_OUT;
@@ -75,7 +67,7 @@ static mixwright_status check_kernel(const mixwright_kernel *kernel) {
   if (!kernel->mixer || kernel->num_args < 0 || kernel->num_spaces < 0 || kernel->num_phases < 0)
     return mw_fail(MIXWRIGHT_INVALID_KERNEL, "the description of the kernel is damaged");
   for (int32_t n = 0; n < kernel->num_args; ++n)
-    CHECK(check_arg(kernel, &kernel->args[n]));
+    MW_CHECK(check_arg(kernel, &kernel->args[n]));
   for (int32_t n = 0; n < kernel->num_spaces; ++n) {
     const mixwright_space *space = &kernel->spaces[n];
     if (space->block > 0 && (space->base < 0 || space->base >= n))
@@ -101,28 +93,30 @@ static mixwright_status check_kernel(const mixwright_kernel *kernel) {
 /* Which dimension of a tensor is the batch, the head and each declared one. */
 typedef struct {
   int ndim, batch, head; /* batch, head: -1 if the tensor has none */
+  const char *batch_axis;
   int declared[MIXWRIGHT_MAX_RANK];
 } places;
 
-static places place_dims(const mixwright_arg *arg, mixwright_layout layout, int ndim) {
-  places result = {.batch = -1, .head = -1};
-  int leading;
-  if (arg->kind == MIXWRIGHT_PARAM) {
-    leading = layout != MIXWRIGHT_SINGLE && ndim == arg->rank + 1;
-    result.head = leading ? 0 : -1;
-  } else {
-    leading = layout == MIXWRIGHT_SINGLE ? 0 : 2;
-    result.batch = leading ? 0 : -1;
-    result.head = leading ? 1 : -1;
-  }
+static int has_tokens(const mixwright_arg *arg) {
+  for (int d = 0; d < arg->rank; ++d)
+    if (arg->dims[d].space >= 0)
+      return 1;
+  return 0;
+}
+
+static places place_dims(const mixwright_arg *arg, mixwright_layout layout, int packed, int ndim) {
+  places result = {.batch = -1, .head = -1, .batch_axis = packed ? "N" : "B"};
+  int leading = 0, is_param = arg->kind == MIXWRIGHT_PARAM;
+  if (!is_param && (packed ? !has_tokens(arg) : layout != MIXWRIGHT_SINGLE))
+    result.batch = leading++;
+  if (layout != MIXWRIGHT_SINGLE && (!is_param || ndim == arg->rank + 1))
+    result.head = leading++;
   result.ndim = arg->rank + leading;
   for (int d = 0; d < arg->rank; ++d)
     result.declared[d] = d + leading;
   int tokens_first = arg->rank > 0 && arg->dims[0].space >= 0;
-  if (result.batch == 0 && layout == MIXWRIGHT_BTHD && !is_state(arg) && tokens_first) {
-    result.declared[0] = 1;
-    result.head = 2;
-  }
+  if (layout == MIXWRIGHT_BTHD && !is_param && !is_state(arg) && tokens_first)
+    result.declared[0] = result.head++;
   return result;
 }
 
@@ -132,7 +126,7 @@ static void describe_dims(const mixwright_arg *arg, const places *where, char *t
   for (int d = 0; d < arg->rank; ++d)
     names[where->declared[d]] = arg->dims[d].axis;
   if (where->batch >= 0)
-    names[where->batch] = "B";
+    names[where->batch] = where->batch_axis;
   if (where->head >= 0)
     names[where->head] = "H";
   size_t used = (size_t)snprintf(text, size, "[");
@@ -173,7 +167,7 @@ static int is_empty(const DLTensor *tensor) {
  * addressed at all. The strides of an empty tensor mean nothing. */
 static mixwright_status get_strides(const mixwright_arg *arg, const DLTensor *tensor,
                                     int64_t strides[MIXWRIGHT_MAX_RANK + 2]) {
-  int64_t compact = 1, reach = element_bytes(arg);
+  int64_t compact = 1, reach = mw_element_bytes(arg);
   const int64_t *given = is_empty(tensor) ? NULL : tensor->strides;
   for (int d = tensor->ndim - 1; d >= 0; --d) {
     int64_t size = tensor->shape[d], extent, bytes;
@@ -190,7 +184,7 @@ static mixwright_status get_strides(const mixwright_arg *arg, const DLTensor *te
     int64_t steps = size > 1 ? size - 1 : 0;
     if (__builtin_mul_overflow(compact, size > 0 ? size : 1, &compact) ||
         __builtin_mul_overflow(steps, strides[d], &extent) ||
-        __builtin_mul_overflow(extent, element_bytes(arg), &bytes) ||
+        __builtin_mul_overflow(extent, mw_element_bytes(arg), &bytes) ||
         __builtin_add_overflow(reach, bytes, &reach))
       FAIL("%s '%s': the shape reaches beyond the address space", kind_names[arg->kind], arg->name);
   }
@@ -232,8 +226,11 @@ static mixwright_status bind_dims(progress *state, int32_t index, const DLTensor
     if (dim->size > 0 && size != dim->size)
       FAIL("%s '%s': axis %s has size %lld, but the kernel was compiled for %lld",
            kind_names[arg->kind], arg->name, dim->axis, (long long)size, (long long)dim->size);
+    if (dim->size < 0 && binding->starts && arg->kind == MIXWRIGHT_PARAM)
+      FAIL("param '%s' has the token axis %s, so packed sequences cannot share it", arg->name,
+           dim->axis);
     if (dim->size < 0)
-      CHECK(
+      MW_CHECK(
           agree(arg, dim->axis, size, &binding->spaces[dim->space], &state->space_by[dim->space]));
     else
       unit_dim = d;
@@ -252,27 +249,28 @@ static mixwright_status bind_tensor(progress *state, int32_t index, const DLTens
                                     mixwright_layout layout) {
   const mixwright_arg *arg = &state->kernel->args[index];
   mw_binding *binding = state->binding;
-  places where = place_dims(arg, layout, tensor->ndim);
-  CHECK(check_form(arg, tensor, &where));
+  places where = place_dims(arg, layout, binding->starts != NULL, tensor->ndim);
+  MW_CHECK(check_form(arg, tensor, &where));
   int64_t strides[MIXWRIGHT_MAX_RANK + 2];
-  CHECK(get_strides(arg, tensor, strides));
-  CHECK(bind_dims(state, index, tensor, &where, strides));
+  MW_CHECK(get_strides(arg, tensor, strides));
+  MW_CHECK(bind_dims(state, index, tensor, &where, strides));
 
   mw_bound_arg *bound = &binding->args[index];
   int empty = is_empty(tensor);
   if (!empty && !tensor->data)
     FAIL("%s '%s': the data is null", kind_names[arg->kind], arg->name);
   bound->data = empty ? NULL : (char *)tensor->data + tensor->byte_offset;
-  if ((uintptr_t)bound->data % (uintptr_t)element_bytes(arg))
+  if ((uintptr_t)bound->data % (uintptr_t)mw_element_bytes(arg))
     FAIL("%s '%s': the data is not aligned to its %lld-byte elements", kind_names[arg->kind],
-         arg->name, (long long)element_bytes(arg));
+         arg->name, (long long)mw_element_bytes(arg));
   if (where.batch >= 0) {
-    CHECK(agree(arg, "B", tensor->shape[where.batch], &binding->batch, &state->batch_by));
-    bound->batch_stride = strides[where.batch] * element_bytes(arg);
+    MW_CHECK(agree(arg, where.batch_axis, tensor->shape[where.batch], &binding->batch,
+                   &state->batch_by));
+    bound->batch_stride = strides[where.batch] * mw_element_bytes(arg);
   }
   if (where.head >= 0) {
     state->arg_heads[index] = tensor->shape[where.head];
-    bound->head_stride = strides[where.head] * element_bytes(arg);
+    bound->head_stride = strides[where.head] * mw_element_bytes(arg);
     if (state->arg_heads[index] > binding->heads || !state->heads_by) {
       binding->heads = state->arg_heads[index];
       state->heads_by = arg->name;
@@ -301,7 +299,7 @@ static mixwright_status bind_tensors(progress *state, DLTensor *const *tensors, 
       continue;
     const DLTensor *tensor = tensors[next++];
     if (tensor)
-      CHECK(bind_tensor(state, n, tensor, layout));
+      MW_CHECK(bind_tensor(state, n, tensor, layout));
     else if (!is_state(arg))
       FAIL("%s '%s' is missing", kind_names[arg->kind], arg->name);
   }
@@ -367,6 +365,19 @@ static mixwright_status bind_block_spaces(progress *state) {
   return MIXWRIGHT_OK;
 }
 
+int mw_measure_workspace(const mw_binding *binding, const mixwright_arg *arg, int64_t entry,
+                         int64_t *sizes, int64_t *strides, int64_t *bytes) {
+  int64_t elements = 1;
+  for (int d = arg->rank - 1; d >= 0; --d) {
+    const mixwright_dim *dim = &arg->dims[d];
+    sizes[d] = dim->size > 0 ? dim->size : mw_space_size(binding, dim->space, entry);
+    strides[d] = elements;
+    if (__builtin_mul_overflow(elements, sizes[d], &elements))
+      return 0;
+  }
+  return !__builtin_mul_overflow(elements, mw_element_bytes(arg), bytes) && mw_align(*bytes, bytes);
+}
+
 /* Workspaces are contiguous; each instance has its own, [B, H, declared..]. */
 static mixwright_status bind_workspaces(const mixwright_kernel *kernel, mw_binding *binding) {
   int64_t total = 0;
@@ -374,17 +385,10 @@ static mixwright_status bind_workspaces(const mixwright_kernel *kernel, mw_bindi
     const mixwright_arg *arg = &kernel->args[n];
     if (arg->kind != MIXWRIGHT_WORKSPACE)
       continue;
-    int64_t elements = 1, bytes;
-    for (int d = arg->rank - 1; d >= 0; --d) {
-      const mixwright_dim *dim = &arg->dims[d];
-      binding->sizes[n][d] = dim->size > 0 ? dim->size : binding->spaces[dim->space];
-      binding->strides[n][d] = elements;
-      if (__builtin_mul_overflow(elements, binding->sizes[n][d], &elements))
-        FAIL("mixer '%s': its workspace is beyond the address space", kernel->mixer);
-    }
+    int64_t bytes;
     mw_bound_arg *bound = &binding->args[n];
-    if (__builtin_mul_overflow(elements, element_bytes(arg), &bytes) ||
-        !mw_align(bytes, &bound->head_stride) ||
+    if (!mw_measure_workspace(binding, arg, 0, binding->sizes[n], binding->strides[n],
+                              &bound->head_stride) ||
         __builtin_mul_overflow(bound->head_stride, binding->heads, &bound->batch_stride) ||
         __builtin_mul_overflow(bound->batch_stride, binding->batch, &bytes) ||
         __builtin_add_overflow(total, bytes, &total))
@@ -395,6 +399,9 @@ static mixwright_status bind_workspaces(const mixwright_kernel *kernel, mw_bindi
 }
 
 void mw_place_workspaces(const mixwright_kernel *kernel, mw_binding *binding, char *memory) {
+  binding->workspace = memory;
+  if (binding->segments)
+    return;
   for (int32_t n = 0; n < kernel->num_args; ++n) {
     if (kernel->args[n].kind != MIXWRIGHT_WORKSPACE)
       continue;
@@ -403,21 +410,46 @@ void mw_place_workspaces(const mixwright_kernel *kernel, mw_binding *binding, ch
   }
 }
 
+void mw_locate_entry(const mixwright_kernel *kernel, const mw_binding *binding, int64_t index,
+                     mw_entry *entry) {
+  if (binding->segments) {
+    mw_locate_segment(kernel, binding, index, entry);
+    return;
+  }
+  for (int32_t n = 0; n < kernel->num_args; ++n) {
+    const mw_bound_arg *arg = &binding->args[n];
+    entry->starts[n] = arg->data ? arg->data + index * arg->batch_stride : NULL;
+    entry->head_strides[n] = arg->head_stride;
+  }
+  entry->strides = binding->strides;
+  entry->sizes = binding->sizes;
+}
+
+/* cu_seqlens come first: tensors that disagree with them are named. */
 static mixwright_status bind_all(progress *state, DLTensor *const *tensors, int32_t num_tensors,
-                                 mixwright_layout layout) {
-  CHECK(bind_tensors(state, tensors, num_tensors, layout));
-  CHECK(check_heads(state));
-  CHECK(check_overlap(state->kernel, state->binding));
-  CHECK(bind_block_spaces(state));
+                                 const mixwright_options *options) {
+  if (options->num_packings != 0) {
+    MW_CHECK(mw_bind_packings(state->kernel, options, state->binding));
+    state->batch_by = "cu_seqlens";
+    for (int32_t n = 0; n < state->kernel->num_spaces; ++n)
+      state->space_by[n] = "cu_seqlens";
+  }
+  MW_CHECK(bind_tensors(state, tensors, num_tensors, options->layout));
+  MW_CHECK(check_heads(state));
+  MW_CHECK(check_overlap(state->kernel, state->binding));
+  if (state->binding->starts)
+    return mw_bind_segments(state->kernel, state->binding);
+  MW_CHECK(bind_block_spaces(state));
   return bind_workspaces(state->kernel, state->binding);
 }
 
 mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensors,
-                         int32_t num_tensors, mixwright_layout layout, mw_binding *binding) {
+                         int32_t num_tensors, const mixwright_options *options,
+                         mw_binding *binding) {
   *binding = (mw_binding){.batch = -1};
-  CHECK(check_kernel(kernel));
-  if ((unsigned)layout > MIXWRIGHT_SINGLE)
-    FAIL("unknown layout %d", (int)layout);
+  MW_CHECK(check_kernel(kernel));
+  if ((unsigned)options->layout > MIXWRIGHT_SINGLE)
+    FAIL("unknown layout %d", (int)options->layout);
 
   /* calloc(0, ..) may give NULL, so every array has a spare element. */
   size_t args = (size_t)kernel->num_args + 1, spaces = (size_t)kernel->num_spaces + 1;
@@ -436,7 +468,7 @@ mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensor
       binding->spaces[n] = -1;
     for (size_t n = 0; n < args; ++n)
       state.arg_heads[n] = -1;
-    status = bind_all(&state, tensors, num_tensors, layout);
+    status = bind_all(&state, tensors, num_tensors, options);
   } else {
     mw_fail(status, "no memory to describe a call of '%s'", kernel->mixer);
   }
@@ -452,5 +484,7 @@ void mw_unbind(mw_binding *binding) {
   free(binding->args);
   free(binding->strides);
   free(binding->sizes);
+  free(binding->segments);
+  free(binding->starts);
   *binding = (mw_binding){.batch = -1};
 }

@@ -5,8 +5,9 @@
 |*
 |*===----------------------------------------------------------------------===*
 |*
-|* A phase is one parallel loop over instance x feature block x token block; the
-|* end of the loop is the barrier before the next phase.
+|* A phase is one parallel loop over entry x head x feature block x token block; the
+|* end of the loop is the barrier before the next phase. Packed segments, unlike batch
+|* entries, have each their own number of token blocks.
 |*
 \*===----------------------------------------------------------------------===*/
 
@@ -23,60 +24,146 @@ typedef struct {
   const mixwright_kernel *kernel;
   const mixwright_phase *phase;
   const mw_binding *binding;
-  int64_t token_blocks;
+  const int64_t *first_tasks; /* [batch + 1], of each entry; NULL: all have as many */
   atomic_int out_of_memory;
 } phase_run;
 
-static void locate_instance(const phase_run *run, int64_t instance, void **data) {
-  int64_t batch = instance / run->binding->heads, head = instance % run->binding->heads;
+/* The tasks of one entry: [begin, end) of the phase, `per_head` for each head. */
+typedef struct {
+  int64_t entry, begin, end, token_blocks, per_head;
+} entry_tasks;
+
+static int64_t count_token_blocks(const phase_run *run, int64_t entry) {
+  if (run->phase->space < 0)
+    return 1;
+  int64_t size = mw_space_size(run->binding, run->phase->space, entry);
+  return size / run->phase->rows + (size % run->phase->rows != 0);
+}
+
+/* The entry whose range in `first_tasks` holds a task. Empty ranges hold none. */
+static int64_t search_entry(const phase_run *run, int64_t task) {
+  int64_t low = 0, high = run->binding->batch;
+  while (high - low > 1) {
+    int64_t middle = low + (high - low) / 2;
+    *(run->first_tasks[middle] <= task ? &low : &high) = middle;
+  }
+  return low;
+}
+
+static entry_tasks find_entry(const phase_run *run, int64_t task) {
+  entry_tasks found = {0};
+  if (run->first_tasks)
+    found.entry = search_entry(run, task);
+  found.token_blocks = count_token_blocks(run, found.entry);
+  found.per_head = run->phase->feature_blocks * found.token_blocks;
+  int64_t count = run->binding->heads * found.per_head;
+  if (!run->first_tasks)
+    found.entry = task / count;
+  found.begin = run->first_tasks ? run->first_tasks[found.entry] : found.entry * count;
+  found.end = found.begin + count;
+  return found;
+}
+
+/* What a thread keeps behind its scratch: the instance that it is at. */
+typedef struct {
+  mw_entry entry;
+  void **data;
+} place;
+
+static size_t get_place_bytes(const mixwright_kernel *kernel) {
+  size_t row = MIXWRIGHT_MAX_RANK * sizeof(int64_t);
+  return ((size_t)kernel->num_args + 1) * (2 * row + sizeof(int64_t) + 2 * sizeof(void *));
+}
+
+static place make_place(const mixwright_kernel *kernel, char *memory) {
+  size_t args = (size_t)kernel->num_args + 1;
+  place result;
+  result.entry.strides = (int64_t (*)[MIXWRIGHT_MAX_RANK])(void *)memory;
+  result.entry.sizes = result.entry.strides + args;
+  result.entry.head_strides = (int64_t *)(result.entry.sizes + args);
+  result.entry.starts = (char **)(void *)(result.entry.head_strides + args);
+  result.data = (void **)(result.entry.starts + args);
+  return result;
+}
+
+static void locate_head(const phase_run *run, const place *at, int64_t head) {
   for (int32_t n = 0; n < run->kernel->num_args; ++n) {
-    const mw_bound_arg *arg = &run->binding->args[n];
-    data[n] = arg->data ? arg->data + batch * arg->batch_stride +
-                              head / arg->heads_each * arg->head_stride
-                        : NULL;
+    char *start = at->entry.starts[n];
+    int64_t own = head / run->binding->args[n].heads_each;
+    at->data[n] = start ? start + own * at->entry.head_strides[n] : NULL;
   }
 }
 
-/* The body of a phase's loop. A thread's scratch ends with its data pointers. */
+/* The body of a phase's loop. */
 static void run_range(void *argument, int64_t begin, int64_t end) {
   phase_run *run = argument;
   const mixwright_phase *phase = run->phase;
   int64_t scratch_bytes;
   char *scratch = NULL;
   if (mw_align(phase->scratch_bytes, &scratch_bytes))
-    scratch = mw_thread_scratch((size_t)scratch_bytes +
-                                ((size_t)run->kernel->num_args + 1) * sizeof(void *));
+    scratch = mw_thread_scratch((size_t)scratch_bytes + get_place_bytes(run->kernel));
   if (!scratch) {
     atomic_store(&run->out_of_memory, 1);
     return;
   }
-  void **data = (void **)(void *)(scratch + scratch_bytes);
-  mixwright_instance view = {data, (const int64_t (*)[MIXWRIGHT_MAX_RANK])run->binding->strides,
-                             (const int64_t (*)[MIXWRIGHT_MAX_RANK])run->binding->sizes};
-  int64_t per_instance = phase->feature_blocks * run->token_blocks, located = -1;
+  place at = make_place(run->kernel, scratch + scratch_bytes);
+  mixwright_instance view = {.data = at.data};
+  entry_tasks tasks = {0};
+  int64_t located = -1;
   for (int64_t task = begin; task < end; ++task) {
-    int64_t instance = task / per_instance, block = task % per_instance;
-    if (instance != located)
-      locate_instance(run, located = instance, data);
-    int64_t token_block = block % run->token_blocks;
+    if (task >= tasks.end) {
+      tasks = find_entry(run, task);
+      mw_locate_entry(run->kernel, run->binding, tasks.entry, &at.entry);
+      view.strides = (const int64_t (*)[MIXWRIGHT_MAX_RANK])at.entry.strides;
+      view.sizes = (const int64_t (*)[MIXWRIGHT_MAX_RANK])at.entry.sizes;
+      located = -1;
+    }
+    int64_t head = (task - tasks.begin) / tasks.per_head;
+    int64_t block = (task - tasks.begin) % tasks.per_head;
+    if (head != located)
+      locate_head(run, &at, located = head);
+    int64_t token_block = block % tasks.token_blocks;
     if (phase->last_first)
-      token_block = run->token_blocks - 1 - token_block;
-    phase->run(&view, block / run->token_blocks, token_block, scratch);
+      token_block = tasks.token_blocks - 1 - token_block;
+    phase->run(&view, block / tasks.token_blocks, token_block, scratch);
   }
 }
 
-static mixwright_status run_phase(const mixwright_kernel *kernel, int32_t index,
-                                  const mw_binding *binding, const mixwright_options *options) {
-  const mixwright_phase *phase = &kernel->phases[index];
-  phase_run run = {.kernel = kernel, .phase = phase, .binding = binding, .token_blocks = 1};
-  if (phase->space >= 0) {
-    int64_t size = binding->spaces[phase->space];
-    run.token_blocks = size / phase->rows + (size % phase->rows != 0);
-  }
+/* The tasks of one entry, or -1 if they cannot be counted. */
+static int64_t count_entry_tasks(const phase_run *run, int64_t entry) {
   int64_t count;
-  if (__builtin_mul_overflow(binding->batch, binding->heads, &count) ||
-      __builtin_mul_overflow(count, phase->feature_blocks, &count) ||
-      __builtin_mul_overflow(count, run.token_blocks, &count))
+  if (__builtin_mul_overflow(run->binding->heads, run->phase->feature_blocks, &count) ||
+      __builtin_mul_overflow(count, count_token_blocks(run, entry), &count))
+    return -1;
+  return count;
+}
+
+/* The tasks of the phase, or -1; fills `first_tasks` unless it is NULL. */
+static int64_t count_tasks(const phase_run *run, int64_t *first_tasks) {
+  int64_t batch = run->binding->batch, total = 0;
+  if (!first_tasks) {
+    int64_t each = batch > 0 ? count_entry_tasks(run, 0) : 0;
+    return each < 0 || __builtin_mul_overflow(batch, each, &total) ? -1 : total;
+  }
+  for (int64_t entry = 0; entry < batch; ++entry) {
+    int64_t own = count_entry_tasks(run, entry);
+    first_tasks[entry] = total;
+    if (own < 0 || __builtin_add_overflow(total, own, &total))
+      return -1;
+  }
+  first_tasks[batch] = total;
+  return total;
+}
+
+/* `first_tasks` has room for every entry, or is NULL where all are alike. */
+static mixwright_status run_phase(const mixwright_kernel *kernel, int32_t index,
+                                  const mw_binding *binding, const mixwright_options *options,
+                                  int64_t *first_tasks) {
+  const mixwright_phase *phase = &kernel->phases[index];
+  phase_run run = {
+      .kernel = kernel, .phase = phase, .binding = binding, .first_tasks = first_tasks};
+  int64_t count = count_tasks(&run, first_tasks);
+  if (count < 0)
     return mw_fail(MIXWRIGHT_INVALID_ARGUMENT, "mixer '%s': too many tasks", kernel->mixer);
 
   mixwright_pool *pool = options->pool;
@@ -91,6 +178,22 @@ static mixwright_status run_phase(const mixwright_kernel *kernel, int32_t index,
     return mw_fail(MIXWRIGHT_OUT_OF_MEMORY, "mixer '%s': no memory for %lld bytes of scratch",
                    kernel->mixer, (long long)phase->scratch_bytes);
   return MIXWRIGHT_OK;
+}
+
+static mixwright_status run_phases(const mixwright_kernel *kernel, const mw_binding *binding,
+                                   const mixwright_options *options) {
+  int64_t *first_tasks = NULL;
+  if (binding->segments) {
+    first_tasks = calloc((size_t)binding->batch + 1, sizeof *first_tasks);
+    if (!first_tasks)
+      return mw_fail(MIXWRIGHT_OUT_OF_MEMORY, "mixer '%s': no memory for %lld segments",
+                     kernel->mixer, (long long)binding->batch);
+  }
+  mixwright_status status = MIXWRIGHT_OK;
+  for (int32_t n = 0; n < kernel->num_phases && status == MIXWRIGHT_OK; ++n)
+    status = run_phase(kernel, n, binding, options, first_tasks);
+  free(first_tasks);
+  return status;
 }
 
 static mixwright_status run_bound(const mixwright_kernel *kernel, mw_binding *binding,
@@ -109,20 +212,18 @@ static mixwright_status run_bound(const mixwright_kernel *kernel, mw_binding *bi
     workspace = own;
   }
   mw_place_workspaces(kernel, binding, workspace);
-  mixwright_status status = MIXWRIGHT_OK;
-  for (int32_t n = 0; n < kernel->num_phases && status == MIXWRIGHT_OK; ++n)
-    status = run_phase(kernel, n, binding, options);
+  mixwright_status status = run_phases(kernel, binding, options);
   free(own);
   return status;
 }
 
+static const mixwright_options defaults;
+
 mixwright_status mixwright_run(const mixwright_kernel *kernel, DLTensor *const *tensors,
                                int32_t num_tensors, const mixwright_options *options) {
-  static const mixwright_options defaults;
-  if (!options)
-    options = &defaults;
+  options = options ? options : &defaults;
   mw_binding binding;
-  mixwright_status status = mw_bind(kernel, tensors, num_tensors, options->layout, &binding);
+  mixwright_status status = mw_bind(kernel, tensors, num_tensors, options, &binding);
   if (status != MIXWRIGHT_OK)
     return status;
   status = run_bound(kernel, &binding, options);
@@ -137,7 +238,7 @@ mixwright_status mixwright_workspace_bytes(const mixwright_kernel *kernel, DLTen
     return mw_fail(MIXWRIGHT_INVALID_ARGUMENT, "the address of the result is null");
   mw_binding binding;
   mixwright_status status =
-      mw_bind(kernel, tensors, num_tensors, options ? options->layout : MIXWRIGHT_BTHD, &binding);
+      mw_bind(kernel, tensors, num_tensors, options ? options : &defaults, &binding);
   if (status != MIXWRIGHT_OK)
     return status;
   *bytes = (size_t)binding.workspace_bytes;

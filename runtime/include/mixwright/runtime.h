@@ -88,9 +88,35 @@ typedef enum mixwright_layout {
   MIXWRIGHT_SINGLE = 2
 } mixwright_layout;
 
+/* Sequences of different lengths in one call, packed behind one another along a
+ * token axis: sequence ("segment") n has the positions [cu_seqlens[n],
+ * cu_seqlens[n + 1]) of the axis. The segments know nothing of each other, and each
+ * gives the bits that it gives in a call of its own.
+ *
+ * `cu_seqlens` is a vector of N + 1 int32 or int64 in memory of the CPU: it starts
+ * at 0, never decreases (a segment may be empty) and ends at the packed length. In
+ * such a call a tensor that is declared over a token axis, or over blocks of one,
+ * has no batch dimension, and every other input, output and state has the N segments
+ * in its place:
+ *
+ *              inputs and outputs           states          params
+ *   BTHD       [sum T, H, K]; [sum T, H]    [N, H, K, V]    [K, ..] or [H, K, ..]
+ *   BHTD       [H, sum T, K]; [H, sum T]    [N, H, K, V]    [K, ..] or [H, K, ..]
+ *   SINGLE     [sum T, K]; [sum T]          [N, K, V]       [K, ..]
+ *
+ * Blocks are counted from the start of each segment, so an axis of blocks of b has
+ * the size sum of ceil(T_n / b). A tensor over two token axes is packed along both:
+ * segment n sees its block of both. */
+typedef struct mixwright_packing {
+  const char *axis; /* the token axis: "T"; NULL: the only one that the mixer has */
+  const DLTensor *cu_seqlens;
+} mixwright_packing;
+
 /* All zero is a valid choice. */
 typedef struct mixwright_options {
   mixwright_layout layout;
+  const mixwright_packing *packings; /* one for every token axis, or none: not packed */
+  int32_t num_packings;
   mixwright_pool *pool;                   /* NULL: one shared by the process */
   mixwright_parallel_for_fn parallel_for; /* if set, used instead of a pool */
   void *parallel_context;
@@ -103,7 +129,7 @@ typedef struct mixwright_options {
  * final state (not written) may be NULL. Outputs must not share memory with any
  * other tensor. Every shape, dtype and stride is checked before anything is
  * written. The results have the same bits whatever the number of threads and
- * whatever else is in the batch. `options` may be NULL. */
+ * whatever else is in the batch or the pack. `options` may be NULL. */
 MIXWRIGHT_EXPORT mixwright_status mixwright_run(const mixwright_kernel *kernel,
                                                 DLTensor *const *tensors, int32_t num_tensors,
                                                 const mixwright_options *options);

@@ -1,0 +1,242 @@
+/*===- packed.c - Sequences packed behind one another ---------------------===*\
+|*
+|* Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+|*===----------------------------------------------------------------------===*
+|*
+|* A kernel sees one sequence at a time, by pointers, strides and sizes. So a segment
+|* of a pack is a sequence like any other, whose pointers are further on: kernels
+|* know nothing of packs, and a segment has the bits that it has alone.
+|*
+\*===----------------------------------------------------------------------===*/
+
+#include "runtime/internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define FAIL(...) return mw_fail(MIXWRIGHT_INVALID_ARGUMENT, __VA_ARGS__)
+
+/*===----------------------------------------------------------------------===*\
+|* cu_seqlens
+\*===----------------------------------------------------------------------===*/
+
+static mixwright_status check_form(const char *axis, const DLTensor *offsets) {
+  if (!offsets)
+    FAIL("cu_seqlens of %s is missing", axis);
+  if (offsets->device.device_type != kDLCPU)
+    FAIL("cu_seqlens of %s: expected memory of the CPU, got device type %d", axis,
+         (int)offsets->device.device_type);
+  DLDataType got = offsets->dtype;
+  if (got.code != kDLInt || (got.bits != 32 && got.bits != 64) || got.lanes != 1)
+    FAIL("cu_seqlens of %s: expected int32 or int64, got DLPack type code %d with %d bits and %d "
+         "lanes",
+         axis, got.code, got.bits, got.lanes);
+  if (offsets->ndim != 1)
+    FAIL("cu_seqlens of %s: expected 1 dimension, got %d", axis, (int)offsets->ndim);
+  if (!offsets->shape)
+    FAIL("cu_seqlens of %s: the shape is null", axis);
+  if (offsets->shape[0] < 1)
+    FAIL("cu_seqlens of %s: expected one element more than there are segments, got %lld elements",
+         axis, (long long)offsets->shape[0]);
+  if (!offsets->data)
+    FAIL("cu_seqlens of %s: the data is null", axis);
+  if (((uintptr_t)offsets->data + offsets->byte_offset) % (got.bits / 8))
+    FAIL("cu_seqlens of %s: the data is not aligned to its %d-byte elements", axis, got.bits / 8);
+  if (offsets->strides && offsets->strides[0] < 0)
+    FAIL("cu_seqlens of %s: the negative stride %lld", axis, (long long)offsets->strides[0]);
+  return MIXWRIGHT_OK;
+}
+
+static mixwright_status read_starts(const char *axis, const DLTensor *offsets, int64_t *starts) {
+  const char *data = (const char *)offsets->data + offsets->byte_offset;
+  int64_t stride = offsets->strides ? offsets->strides[0] : 1;
+  for (int64_t n = 0; n < offsets->shape[0]; ++n) {
+    starts[n] = offsets->dtype.bits == 32 ? ((const int32_t *)(const void *)data)[n * stride]
+                                          : ((const int64_t *)(const void *)data)[n * stride];
+    if (n == 0 && starts[0] != 0)
+      FAIL("cu_seqlens of %s: expected 0 at the start, got %lld", axis, (long long)starts[0]);
+    if (n > 0 && starts[n] < starts[n - 1])
+      FAIL("cu_seqlens of %s: element %lld is %lld, less than %lld before it", axis, (long long)n,
+           (long long)starts[n], (long long)starts[n - 1]);
+  }
+  return MIXWRIGHT_OK;
+}
+
+/*===----------------------------------------------------------------------===*\
+|* Which axis each packs
+\*===----------------------------------------------------------------------===*/
+
+static mixwright_status find_only_space(const mixwright_kernel *kernel, int32_t *only) {
+  *only = -1;
+  for (int32_t n = 0; n < kernel->num_spaces; ++n) {
+    if (kernel->spaces[n].block > 0)
+      continue;
+    if (*only >= 0)
+      FAIL("cu_seqlens: mixer '%s' has the token axes %s and %s; name the one that is meant",
+           kernel->mixer, kernel->spaces[*only].name, kernel->spaces[n].name);
+    *only = n;
+  }
+  if (*only < 0)
+    FAIL("cu_seqlens: mixer '%s' has no token axis", kernel->mixer);
+  return MIXWRIGHT_OK;
+}
+
+static mixwright_status find_space(const mixwright_kernel *kernel, const char *axis,
+                                   int32_t *found) {
+  if (!axis)
+    return find_only_space(kernel, found);
+  for (int32_t n = 0; n < kernel->num_spaces; ++n) {
+    const mixwright_space *space = &kernel->spaces[n];
+    if (strcmp(space->name, axis) != 0)
+      continue;
+    if (space->block > 0)
+      FAIL("cu_seqlens: axis %s counts blocks of %s, and is packed as that is", axis,
+           kernel->spaces[space->base].name);
+    *found = n;
+    return MIXWRIGHT_OK;
+  }
+  FAIL("cu_seqlens: mixer '%s' has no token axis %s", kernel->mixer, axis);
+}
+
+/* Reads one packing; the first gives all their number of segments. */
+static mixwright_status bind_packing(const mixwright_kernel *kernel,
+                                     const mixwright_packing *packing, mw_binding *binding) {
+  int32_t space;
+  MW_CHECK(find_space(kernel, packing->axis, &space));
+  const char *axis = kernel->spaces[space].name;
+  if (binding->spaces[space] >= 0)
+    FAIL("cu_seqlens of %s is given twice", axis);
+  MW_CHECK(check_form(axis, packing->cu_seqlens));
+  int64_t offsets = packing->cu_seqlens->shape[0];
+  if (!binding->starts) {
+    size_t row;
+    if (__builtin_mul_overflow((size_t)offsets, sizeof *binding->starts, &row) ||
+        !(binding->starts = calloc((size_t)kernel->num_spaces, row)))
+      return mw_fail(MIXWRIGHT_OUT_OF_MEMORY, "mixer '%s': no memory for %lld segments",
+                     kernel->mixer, (long long)offsets - 1);
+    binding->batch = offsets - 1;
+  }
+  if (offsets - 1 != binding->batch)
+    FAIL("cu_seqlens of %s: %lld segments, but %lld along another axis", axis,
+         (long long)offsets - 1, (long long)binding->batch);
+  int64_t *starts = binding->starts + space * offsets;
+  MW_CHECK(read_starts(axis, packing->cu_seqlens, starts));
+  binding->spaces[space] = starts[binding->batch];
+  return MIXWRIGHT_OK;
+}
+
+/* Blocks are counted from the start of each segment. */
+static void bind_blocks(const mixwright_space *space, const int64_t *base, int64_t segments,
+                        int64_t *starts) {
+  for (int64_t n = 0; n < segments; ++n) {
+    int64_t size = base[n + 1] - base[n];
+    starts[n + 1] = starts[n] + size / space->block + (size % space->block != 0);
+  }
+}
+
+mixwright_status mw_bind_packings(const mixwright_kernel *kernel, const mixwright_options *options,
+                                  mw_binding *binding) {
+  if (options->num_packings < 0)
+    FAIL("cu_seqlens: the number of packings is negative, %d", options->num_packings);
+  if (!options->packings)
+    FAIL("cu_seqlens: %d packings, but their address is null", options->num_packings);
+  for (int32_t n = 0; n < options->num_packings; ++n)
+    MW_CHECK(bind_packing(kernel, &options->packings[n], binding));
+  int64_t row = binding->batch + 1;
+  for (int32_t n = 0; n < kernel->num_spaces; ++n) {
+    const mixwright_space *space = &kernel->spaces[n];
+    int64_t *starts = binding->starts + n * row;
+    if (space->block > 0)
+      bind_blocks(space, binding->starts + space->base * row, binding->batch, starts);
+    else if (binding->spaces[n] < 0)
+      FAIL("cu_seqlens of %s is missing: every token axis must be packed", space->name);
+    binding->spaces[n] = starts[binding->batch];
+  }
+  return MIXWRIGHT_OK;
+}
+
+/*===----------------------------------------------------------------------===*\
+|* Segments
+\*===----------------------------------------------------------------------===*/
+
+/* Longest first, so that no thread is left with a long one at the end. */
+static int compare_segments(const void *a, const void *b) {
+  const mw_segment *left = a, *right = b;
+  if (left->tokens != right->tokens)
+    return left->tokens > right->tokens ? -1 : 1;
+  return left->index < right->index ? -1 : left->index > right->index;
+}
+
+static int64_t count_tokens(const mixwright_kernel *kernel, const mw_binding *binding,
+                            int64_t index) {
+  int64_t tokens = 0;
+  for (int32_t n = 0; n < kernel->num_spaces; ++n) {
+    const int64_t *starts = binding->starts + n * (binding->batch + 1);
+    if (kernel->spaces[n].block <= 0)
+      tokens += starts[index + 1] - starts[index];
+  }
+  return tokens;
+}
+
+/* Each segment has its workspaces in one piece: [workspace][H, declared..]. */
+static mixwright_status bind_workspaces(const mixwright_kernel *kernel, mw_binding *binding) {
+  int64_t total = 0, sizes[MIXWRIGHT_MAX_RANK], strides[MIXWRIGHT_MAX_RANK], bytes;
+  for (int64_t entry = 0; entry < binding->batch; ++entry) {
+    binding->segments[entry].workspace = total;
+    for (int32_t n = 0; n < kernel->num_args; ++n) {
+      const mixwright_arg *arg = &kernel->args[n];
+      if (arg->kind == MIXWRIGHT_WORKSPACE &&
+          (!mw_measure_workspace(binding, arg, entry, sizes, strides, &bytes) ||
+           __builtin_mul_overflow(bytes, binding->heads, &bytes) ||
+           __builtin_add_overflow(total, bytes, &total)))
+        FAIL("mixer '%s': its workspace is beyond the address space", kernel->mixer);
+    }
+  }
+  binding->workspace_bytes = total;
+  return MIXWRIGHT_OK;
+}
+
+mixwright_status mw_bind_segments(const mixwright_kernel *kernel, mw_binding *binding) {
+  binding->segments = calloc((size_t)binding->batch + 1, sizeof *binding->segments);
+  if (!binding->segments)
+    return mw_fail(MIXWRIGHT_OUT_OF_MEMORY, "mixer '%s': no memory for %lld segments",
+                   kernel->mixer, (long long)binding->batch);
+  for (int64_t n = 0; n < binding->batch; ++n)
+    binding->segments[n] = (mw_segment){n, count_tokens(kernel, binding, n), 0};
+  qsort(binding->segments, (size_t)binding->batch, sizeof *binding->segments, compare_segments);
+  return bind_workspaces(kernel, binding);
+}
+
+void mw_locate_segment(const mixwright_kernel *kernel, const mw_binding *binding, int64_t index,
+                       mw_entry *entry) {
+  const mw_segment *segment = &binding->segments[index];
+  char *workspace = binding->workspace + segment->workspace;
+  for (int32_t n = 0; n < kernel->num_args; ++n) {
+    const mixwright_arg *arg = &kernel->args[n];
+    const mw_bound_arg *bound = &binding->args[n];
+    int64_t *sizes = entry->sizes[n], *strides = entry->strides[n];
+    if (arg->kind == MIXWRIGHT_WORKSPACE) {
+      mw_measure_workspace(binding, arg, index, sizes, strides, &entry->head_strides[n]);
+      entry->starts[n] = workspace;
+      workspace += entry->head_strides[n] * binding->heads;
+      continue;
+    }
+    memcpy(strides, binding->strides[n], sizeof binding->strides[n]);
+    memcpy(sizes, binding->sizes[n], sizeof binding->sizes[n]);
+    entry->head_strides[n] = bound->head_stride;
+    entry->starts[n] = bound->data;
+    if (!bound->data)
+      continue;
+    entry->starts[n] += segment->index * bound->batch_stride;
+    for (int d = 0; d < arg->rank; ++d) {
+      int32_t space = arg->dims[d].size < 0 ? arg->dims[d].space : -1;
+      if (space < 0)
+        continue;
+      sizes[d] = mw_space_size(binding, space, index);
+      if (sizes[d] > 0) /* the end of a tensor may be no place to point to */
+        entry->starts[n] += binding->starts[space * (binding->batch + 1) + segment->index] *
+                            strides[d] * mw_element_bytes(arg);
+    }
+  }
+}
