@@ -36,46 +36,54 @@ struct Places {
 } // namespace
 
 /// `headed` says whether a param has a head axis; of other kinds the layout does.
-static Places getPlaces(const Argument &arg, mixwright_layout layout, bool headed) {
+static Places getPlaces(const Argument &arg, const CallShape &shape, bool headed) {
   Places places;
   int leading = 0;
-  if (arg.kind == ArgumentKind::Param) {
-    if (headed)
-      places.head = leading++;
-  } else if (layout != MIXWRIGHT_SINGLE) {
+  bool isParam = arg.kind == ArgumentKind::Param, isSingle = shape.layout == MIXWRIGHT_SINGLE;
+  if (!isParam && (shape.isPacked() ? !shape.isPackedIn(arg) : !isSingle))
     places.batch = leading++;
+  if (isParam ? headed : !isSingle)
     places.head = leading++;
-  }
   for (size_t d = 0; d < arg.axes.size(); ++d)
     places.declared.push_back(static_cast<int>(d) + leading);
-  if (layout == MIXWRIGHT_BTHD && arg.tokensFirst && leading == 2 &&
-      arg.kind != ArgumentKind::State) {
-    places.declared[0] = 1;
-    places.head = 2;
-  }
+  if (shape.layout == MIXWRIGHT_BTHD && arg.tokensFirst && !isParam &&
+      arg.kind != ArgumentKind::State)
+    places.declared[0] = places.head++;
   return places;
 }
 
-static Places getPlaces(const Argument &arg, mixwright_layout layout, const Tensor &tensor) {
-  bool headed =
-      layout != MIXWRIGHT_SINGLE && tensor.getRank() == static_cast<int64_t>(arg.axes.size()) + 1;
-  return getPlaces(arg, layout, headed);
+static Places getPlaces(const Argument &arg, const CallShape &shape, const Tensor &tensor) {
+  bool headed = shape.layout != MIXWRIGHT_SINGLE &&
+                tensor.getRank() == static_cast<int64_t>(arg.axes.size()) + 1;
+  return getPlaces(arg, shape, headed);
 }
 
 /// "4 dimensions [B, T, H, K]".
-static std::string describe(const Argument &arg, const Places &places) {
+static std::string describe(const Argument &arg, const CallShape &shape, const Places &places) {
   llvm::SmallVector<StringRef, 6> names(places.getRank());
   for (auto [axis, dim] : llvm::zip(arg.axes, places.declared))
     names[dim] = axis;
   if (places.batch >= 0)
-    names[places.batch] = "B";
+    names[places.batch] = shape.isPacked() ? "N" : "B";
   if (places.head >= 0)
     names[places.head] = "H";
   return std::to_string(names.size()) + " dimensions [" + llvm::join(names, ", ") + "]";
 }
 
+bool CallShape::isPackedIn(const Argument &arg) const {
+  return llvm::any_of(arg.axes, [&](StringRef axis) { return starts.contains(axis); });
+}
+
+std::pair<int64_t, int64_t> CallShape::getRange(StringRef axis, int64_t entry) const {
+  auto packed = starts.find(axis);
+  if (packed == starts.end())
+    return {0, sizes.lookup(axis)};
+  const std::vector<int64_t> &begins = packed->second;
+  return {begins[entry], begins[entry + 1] - begins[entry]};
+}
+
 llvm::SmallVector<int64_t, 6> CallShape::getShape(const Argument &arg) const {
-  Places places = getPlaces(arg, layout, /*headed=*/false);
+  Places places = getPlaces(arg, *this, /*headed=*/false);
   llvm::SmallVector<int64_t, 6> result(places.getRank());
   for (auto [axis, dim] : llvm::zip(arg.axes, places.declared))
     result[dim] = sizes.lookup(axis);
@@ -102,6 +110,12 @@ public:
   Binder(const Signature &signature, Call &call) : signature(signature), call(call) {
     for (auto &entry : call.shape.sizes)
       boundBy[entry.getKey()] = "the options";
+    for (auto &entry : call.shape.starts)
+      boundBy[entry.getKey()] = "cu_seqlens";
+    if (call.shape.isPacked()) {
+      batch = call.shape.batch;
+      batchBy = "cu_seqlens";
+    }
   }
 
   Error bind(mixwright_layout layout) {
@@ -147,7 +161,9 @@ private:
     for (const Argument &arg : signature.inputs)
       if (arg.kind == ArgumentKind::Input) {
         int64_t rank = call.inputs.find(arg.name)->second.getRank();
-        return rank == static_cast<int64_t>(arg.axes.size()) ? MIXWRIGHT_SINGLE : layout;
+        bool hasSegments = call.shape.isPacked() && !call.shape.isPackedIn(arg);
+        return rank == static_cast<int64_t>(arg.axes.size()) + hasSegments ? MIXWRIGHT_SINGLE
+                                                                           : layout;
       }
     return MIXWRIGHT_SINGLE;
   }
@@ -156,10 +172,10 @@ private:
     if (isReal(tensor.getType()) == arg.isInteger)
       return createStringError(label(arg) + " is declared " + (arg.isInteger ? "int" : "real") +
                                ", but holds " + getTypeName(tensor.getType()));
-    Places places = getPlaces(arg, call.shape.layout, tensor);
+    Places places = getPlaces(arg, call.shape, tensor);
     if (tensor.getRank() != places.getRank())
-      return createStringError(label(arg) + ": expected " + describe(arg, places) + ", got " +
-                               std::to_string(tensor.getRank()) + " dimensions " +
+      return createStringError(label(arg) + ": expected " + describe(arg, call.shape, places) +
+                               ", got " + std::to_string(tensor.getRank()) + " dimensions " +
                                formatShape(tensor.getShape()));
     for (auto [axis, dim] : llvm::zip(arg.axes, places.declared))
       if (Error error = bindSize(arg, axis, tensor.getShape()[dim]))
@@ -167,8 +183,10 @@ private:
     if (places.batch >= 0) {
       int64_t size = tensor.getShape()[places.batch];
       if (batch.value_or(size) != size)
-        return createStringError(label(arg) + ": the batch has size " + std::to_string(size) +
-                                 ", but " + std::to_string(*batch) + " in '" + batchBy + "'");
+        return createStringError(
+            label(arg) +
+            (call.shape.isPacked() ? ": the number of segments is " : ": the batch has size ") +
+            std::to_string(size) + ", but " + std::to_string(*batch) + " in '" + batchBy + "'");
       batch = size;
       batchBy = arg.name;
     }
@@ -249,7 +267,7 @@ Error mix::driver::completeSizes(const Signature &signature, SizeMap &sizes, Str
 template <typename Visitor>
 static void visitInstance(const Argument &arg, const CallShape &shape, const Tensor &tensor,
                           int64_t batch, int64_t head, Visitor visit) {
-  Places places = getPlaces(arg, shape.layout, tensor);
+  Places places = getPlaces(arg, shape, tensor);
   llvm::SmallVector<int64_t, 6> strides(tensor.getRank());
   int64_t stride = 1;
   for (int64_t d = tensor.getRank() - 1; d >= 0; --d) {
@@ -263,8 +281,13 @@ static void visitInstance(const Argument &arg, const CallShape &shape, const Ten
     start += head / (shape.heads / tensor.getShape()[places.head]) * strides[places.head];
 
   int64_t count = 1;
-  for (int dim : places.declared)
-    count *= tensor.getShape()[dim];
+  llvm::SmallVector<int64_t, 6> sizes;
+  for (auto [axis, dim] : llvm::zip(arg.axes, places.declared)) {
+    auto [begin, size] = shape.getRange(axis, batch);
+    start += begin * strides[dim];
+    sizes.push_back(size);
+    count *= size;
+  }
   llvm::SmallVector<int64_t, 6> index(places.declared.size(), 0);
   int64_t offset = start;
   for (int64_t n = 0; n < count; ++n) {
@@ -272,9 +295,9 @@ static void visitInstance(const Argument &arg, const CallShape &shape, const Ten
     for (size_t d = places.declared.size(); d-- > 0;) {
       int dim = places.declared[d];
       offset += strides[dim];
-      if (++index[d] < tensor.getShape()[dim])
+      if (++index[d] < sizes[d])
         break;
-      offset -= strides[dim] * tensor.getShape()[dim];
+      offset -= strides[dim] * sizes[d];
       index[d] = 0;
     }
   }
@@ -286,7 +309,7 @@ Array mix::driver::getInstance(const Argument &arg, const CallShape &shape, cons
   int64_t count = 1;
   for (const std::string &axis : arg.axes) {
     array.axes.push_back(axis);
-    array.shape.push_back(shape.sizes.lookup(axis));
+    array.shape.push_back(shape.getRange(axis, batch).second);
     count *= array.shape.back();
   }
   array.data.resize(count);

@@ -27,8 +27,16 @@ using SizeMap = llvm::StringMap<int64_t>;
 /// What the tensors of a call agree on.
 struct CallShape {
   mixwright_layout layout = MIXWRIGHT_SINGLE;
-  int64_t batch = 1, heads = 1;
-  SizeMap sizes; ///< of every axis, token axes included
+  int64_t batch = 1, heads = 1; ///< of a packed call: segments, heads
+  SizeMap sizes;                ///< of every axis, token axes included
+  /// Of a packed call: where the segments of every token axis begin, and its end.
+  llvm::StringMap<std::vector<int64_t>> starts{};
+
+  bool isPacked() const { return !starts.empty(); }
+  /// Whether a tensor has an axis along which segments are packed.
+  bool isPackedIn(const Argument &arg) const;
+  /// The first position and the size of one batch entry or segment along an axis.
+  std::pair<int64_t, int64_t> getRange(llvm::StringRef axis, int64_t entry) const;
 
   /// The shape of a tensor of this call with all its heads (a param: without).
   llvm::SmallVector<int64_t, 6> getShape(const Argument &arg) const;
@@ -49,12 +57,20 @@ struct Call {
 /// or in heads; an axis that nothing gives a size.
 llvm::Error bindCall(const Signature &signature, mixwright_layout layout, Call &call);
 
+/// Makes `shape` that of a packed call. `offsets` are the cu_seqlens of each token
+/// axis; a name that is empty stands for the only one. Fills `starts`, those of block
+/// axes too, their sizes, and the batch. Errors, each one line with the numbers: an
+/// axis is unknown, named by none, or given twice; offsets are no vector of integers,
+/// do not start at 0 or decrease; numbers of segments differ; a param varies with
+/// tokens.
+llvm::Error packShape(const Signature &signature, const TensorMap &offsets, CallShape &shape);
+
 /// Sizes of block axes from the axes that they count. Error: an axis of the
 /// signature has no size; `option` is where the user can give it.
 llvm::Error completeSizes(const Signature &signature, SizeMap &sizes,
                           llvm::StringRef option = "--size");
 
-/// One head of one batch entry as the evaluator takes it. Head `head` of the call
+/// One head of one batch entry (or segment) as the evaluator takes it. Head `head` of the call
 /// reads head `head / (heads / own heads)` of a tensor with fewer.
 Array getInstance(const Argument &arg, const CallShape &shape, const Tensor &tensor, int64_t batch,
                   int64_t head);

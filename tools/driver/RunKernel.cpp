@@ -79,6 +79,35 @@ BoundKernel::BoundKernel(const mixwright_kernel &kernel, const Signature &signat
     binding.view.shape = binding.shape.data();
     views.push_back(binding.isAbsent ? nullptr : &binding.view);
   }
+  if (call.shape.isPacked())
+    packSegments(call.shape);
+}
+
+void BoundKernel::packSegments(const CallShape &shape) {
+  offsets.reserve(kernel.num_spaces);
+  for (const mixwright_space &space : llvm::ArrayRef(kernel.spaces, kernel.num_spaces)) {
+    auto starts = shape.starts.find(space.name);
+    if (space.block > 0 || starts == shape.starts.end())
+      continue;
+    Offsets &own = offsets.emplace_back();
+    own.starts = starts->second;
+    own.count = static_cast<int64_t>(own.starts.size());
+    own.view = {};
+    own.view.data = own.starts.data();
+    own.view.device = {kDLCPU, 0};
+    own.view.ndim = 1;
+    own.view.dtype = getDLType(ElementType::I64);
+    own.view.shape = &own.count;
+    packings.push_back({space.name, &own.view});
+  }
+}
+
+mixwright_options BoundKernel::getOptions() const {
+  mixwright_options options = {};
+  options.layout = layout;
+  options.packings = packings.data();
+  options.num_packings = static_cast<int32_t>(packings.size());
+  return options;
 }
 
 void BoundKernel::poisonResults() {
@@ -90,8 +119,7 @@ void BoundKernel::poisonResults() {
 }
 
 Error BoundKernel::run(const ThreadPool &pool) {
-  mixwright_options options = {};
-  options.layout = layout;
+  mixwright_options options = getOptions();
   options.pool = pool.get();
   if (mixwright_run(&kernel, views.data(), static_cast<int32_t>(views.size()), &options) !=
       MIXWRIGHT_OK)
@@ -100,8 +128,7 @@ Error BoundKernel::run(const ThreadPool &pool) {
 }
 
 Expected<size_t> BoundKernel::getWorkspaceBytes() {
-  mixwright_options options = {};
-  options.layout = layout;
+  mixwright_options options = getOptions();
   size_t bytes = 0;
   if (mixwright_workspace_bytes(&kernel, views.data(), static_cast<int32_t>(views.size()), &options,
                                 &bytes) != MIXWRIGHT_OK)

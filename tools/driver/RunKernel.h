@@ -47,9 +47,20 @@ private:
     DLTensor view;
     bool isResult = false, isAbsent = false;
   };
+  /// The cu_seqlens of one token axis.
+  struct Offsets {
+    std::vector<int64_t> starts;
+    int64_t count;
+    DLTensor view;
+  };
+  void packSegments(const CallShape &shape);
+  mixwright_options getOptions() const;
+
   const mixwright_kernel &kernel;
   mixwright_layout layout;
-  std::vector<Binding> bindings; ///< never grows once made: views point into it
+  std::vector<Offsets> offsets;  ///< of a packed call; never grows once made, like
+  std::vector<Binding> bindings; ///< this: views point into both
+  std::vector<mixwright_packing> packings;
   std::vector<DLTensor *> views;
 };
 

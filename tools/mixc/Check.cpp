@@ -152,7 +152,8 @@ Command mix::mixc::getCheckCommand() {
       "compare every form of a mixer with its definition",
       "Derives every form, compiles it for this machine in float32 and float64, and runs it on\n"
       "random inputs at lengths from 0 to several chunks, odd feature sizes, several batches and\n"
-      "heads, with and without initial states, and cut in two. Prints a table that ends in\n"
+      "heads, with and without initial states, cut in two, and packed (each sequence with the\n"
+      "bits that it has alone). Prints a table that ends in\n"
       "`N passed, N failed`; the exit status is 1 if any failed. A form that cannot be derived is\n"
       "listed with the reason and is no failure. Inputs are N(0, 1) unless the definition itself\n"
       "explodes on those; then some are drawn smaller, negative, or in (0, 1), and it says so.",

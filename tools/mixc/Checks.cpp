@@ -7,10 +7,10 @@
 
 #include "tools/mixc/Checks.h"
 #include "tools/driver/RunKernel.h"
+#include "tools/mixc/PackedCheck.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cstring>
-#include <functional>
 
 using namespace mix;
 using namespace mix::driver;
@@ -54,15 +54,13 @@ int64_t CheckReport::countFailed() const {
 
 namespace {
 
-/// Runs a call, by a kernel or by the evaluator.
-using Runner = std::function<Expected<CallResult>(const Call &)>;
-
 struct Case {
   std::string name;
   int64_t tokens, batch, heads;
   bool givesStates;
   bool sharesHeads = false; ///< the first input has one head for all
   int64_t cut = 0;          ///< > 0: in two calls, the second from this token on
+  bool isPacked = false;    ///< several sequences behind one another, for the batch
 };
 
 /// A case at some feature sizes: the call, and what the definition makes of it.
@@ -77,13 +75,15 @@ struct PreparedCase {
 
 /// Lengths around the tiles that kernels are made of (32 and 64 tokens), a prime, and
 /// several chunks; a few batches and heads; states given and not.
-static std::vector<Case> makeCases(bool hasInputs) {
+static std::vector<Case> makeCases(bool hasInputs, bool canBePacked) {
   std::vector<Case> cases;
   for (int64_t tokens : {0, 1, 2, 31, 32, 33, 63, 64, 65, 131, 257})
     cases.push_back({"T=" + std::to_string(tokens), tokens, tokens > 100 ? 1 : 2, 2,
                      /*givesStates=*/tokens % 2 == 1});
   if (hasInputs)
     cases.push_back({"T=33, shared heads", 33, 2, 3, true, /*sharesHeads=*/true});
+  if (hasInputs && canBePacked)
+    cases.push_back({"packed", 0, 0, 2, true, false, 0, /*isPacked=*/true});
   for (int64_t cut : {1, 40, 64})
     cases.push_back({"T=75, cut at " + std::to_string(cut), 75, 1, 2, true, false, cut});
   return cases;
@@ -223,7 +223,7 @@ class Checker {
 public:
   Checker(Spec &spec, const CheckOptions &options, ThreadPool pool)
       : spec(spec), signature(spec.getSignature()), options(options), pool(std::move(pool)),
-        cases(makeCases(!findTokenAxis(signature).empty())) {}
+        cases(makeCases(!findTokenAxis(signature).empty(), canPack(signature))) {}
 
   Expected<CheckReport> run() {
     std::vector<SizeMap> sets = makeFeatureSizes(signature, options.sizes);
@@ -267,6 +267,9 @@ private:
     if (!sizes)
       return sizes.takeError();
     CallShape shape{MIXWRIGHT_BTHD, which.batch, which.heads, std::move(*sizes)};
+    if (which.isPacked)
+      if (Error error = packSequences(signature, findTokenAxis(signature), shape))
+        return std::move(error);
     StringRef shared = which.sharesHeads ? StringRef(signature.inputs.front().name) : "";
     Call call = drawCall(signature, shape, report.plan, which.givesStates,
                          /*seed=*/static_cast<uint64_t>(which.tokens) + 1, shared);
@@ -361,6 +364,11 @@ private:
     }
     checked.comparison = compare(*result, one.expected);
     checked.passed = checked.comparison.error <= getTolerance(type);
+    if (!checked.passed || !one.which->isPacked)
+      return checked;
+    Expected<std::string> influence = findInfluence(signature, one.call, *result, run);
+    checked.failure = influence ? *influence : toString(influence.takeError());
+    checked.passed = checked.failure.empty();
     return checked;
   }
 

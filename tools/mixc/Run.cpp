@@ -110,6 +110,23 @@ static Error checkResultNames(const Arguments &arguments, const Signature &signa
   return Error::success();
 }
 
+/// --cu-seqlens: one file, or one for each of several token axes.
+static Expected<TensorMap> readOffsets(StringRef text) {
+  llvm::SmallVector<StringRef> parts;
+  text.split(parts, ',');
+  TensorMap offsets;
+  for (StringRef part : parts) {
+    auto [axis, path] = part.contains('=') ? part.split('=') : std::pair(StringRef(), part);
+    Expected<Tensor> tensor = readNpy(path);
+    if (!tensor)
+      return tensor.takeError();
+    if (!offsets.try_emplace(axis, std::move(*tensor)).second)
+      return createStringError("--cu-seqlens gives " +
+                               (axis.empty() ? "two files without an axis" : axis + " twice"));
+  }
+  return offsets;
+}
+
 static Expected<Call> readCall(const Arguments &arguments, const Signature &signature) {
   Expected<std::string> layout = arguments.getChoice("layout", {"bthd", "bhtd"});
   if (!layout)
@@ -119,6 +136,13 @@ static Expected<Call> readCall(const Arguments &arguments, const Signature &sign
   if (!sizes)
     return sizes.takeError();
   call.shape.sizes = std::move(*sizes);
+  if (arguments.has("cu-seqlens")) {
+    Expected<TensorMap> offsets = readOffsets(arguments.get("cu-seqlens"));
+    if (!offsets)
+      return offsets.takeError();
+    if (Error error = packShape(signature, *offsets, call.shape))
+      return std::move(error);
+  }
   Expected<TensorMap> inputs = readTensors(arguments.getAssignments("in"));
   if (!inputs)
     return inputs.takeError();
@@ -200,6 +224,9 @@ Command mix::mixc::getRunCommand() {
       "[B, H, T, K] with --layout bhtd, or as [T, K] for one head of one sequence; [T] as\n"
       "[B, T, H]; a param as declared or with heads in front; a state [K, V] as [B, H, K, V].\n"
       "Head counts may differ where one divides the other. Results come in the same style.\n"
+      "With --cu-seqlens, sequences are packed behind one another: [T, K] is given as [sum T, H, "
+      "K]\n"
+      "and a state as [N, H, K, V] for N sequences, which know nothing of each other.\n"
       "Files hold float32, float64, int32, int64 or bool.",
       "mixc run examples/gated_delta_rule.mix --in q=q.npy k=k.npy v=v.npy g=g.npy\n"
       "    beta=beta.npy --out o=o.npy --state-out S=S.npy",
@@ -208,6 +235,10 @@ Command mix::mixc::getRunCommand() {
        {"state-in", Option::Assignments, "name=FILE ...",
         "initial states (default: what the spec says)"},
        {"state-out", Option::Assignments, "name=FILE ...", "final states to write"},
+       {"cu-seqlens", Option::Value, "FILE",
+        "where each packed sequence begins, and the end: 0, ...,\n"
+        "sum T (int32 or int64); T=FILE,S=FILE if several axes are\n"
+        "token axes"},
        {"form", Option::Value, "FORM",
         "auto: the fastest that can be derived, and says so if\n"
         "that is not chunked; chunked; recurrent; reference: the\n"

@@ -1,6 +1,7 @@
 """Makes and rearranges .npy files (version 1, row-major) without NumPy.
 
   npy.py make FILE TYPE SIZE...               random numbers, TYPE is f4, f8, i4 or i8
+  npy.py list FILE TYPE NUMBER...             a vector of whole numbers, TYPE is i4 or i8
   npy.py transpose IN OUT DIM...              dimensions in a new order
   npy.py take IN OUT DIM INDEX                one index of a dimension, which goes away
   npy.py shape FILE                           prints type and shape
@@ -56,6 +57,8 @@ def main(command, path, *rest):
         source = random.Random(path + str(shape))
         draw = (lambda: source.gauss(0, 1)) if kind[0] == "f" else (lambda: source.randrange(3))
         write(path, kind, shape, [draw() for _ in range(count)])
+    elif command == "list":
+        write(path, rest[0], [len(rest) - 1], [int(number) for number in rest[1:]])
     elif command == "transpose":
         kind, shape, values = read(path)
         order, strides = [int(dim) for dim in rest[1:]], strides_of(shape)
