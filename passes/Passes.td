@@ -246,13 +246,14 @@ def TileMixers : Pass<"mix-tile", "::mlir::ModuleOp"> {
     in a tile program and the reason in the attribute `tile.not_tiled`; the reference
     evaluator still runs it.
 
-    An operation that moves information between tokens (a scan, a recurrence, a prefix, a
-    reduction over an index axis) is an anchor; anchors are put into phases. A scan becomes
-    a loop over chunks of `chunk` tokens that carries its state, in its chunked form
-    (`form=chunked`) or token by token (`form=recurrent`, and every recurrence that is not
-    affine). A reduction over tokens becomes a loop over blocks of `keys` tokens, for each
-    block of `rows` results. Everything else is computed where it is used, elementwise
-    expressions as one operation each.
+    An operation that moves information between tokens (a scan, a recurrence, a prefix
+    along results, a reduction over an index axis) is an anchor; anchors are put into
+    phases. A scan becomes a loop over chunks of `chunk` tokens that carries its state, in
+    its chunked form (`form=chunked`) or token by token (`form=recurrent`, and every
+    recurrence that is not affine). A reduction over tokens becomes a loop over blocks of
+    `keys` tokens, for each block of `rows` results; it carries the totals of the prefixes
+    along the same tokens that its terms need. Everything else is computed where it is
+    used, elementwise expressions as one operation each.
 
     ```mlir
     // Before: o = the prefix sums of x.

@@ -57,6 +57,7 @@ SmallVector<Tile> PhaseEmitter::keyLoop(ArrayRef<StringRef> variables, KeyBlock 
     MaskAnalysis analysis = makeMaskAnalysis(block.env);
     analysis.setRange(variable, {zero, b.createOrFold<arith::SubIOp>(tb.loc, count, one)});
     IndexRange bounds = analysis.getBounds(block.mask, variable);
+    bounds.first = getFirstKey(block.prefixes, analysis, variable, bounds.first);
     if (bounds.first)
       lower = b.createOrFold<arith::MaxSIOp>(tb.loc, bounds.first, zero);
     if (bounds.last) {
@@ -101,7 +102,7 @@ Value PhaseEmitter::classify(KeyBlock &block) {
     block.isFull = b.createOrFold<arith::AndIOp>(tb.loc, block.isFull, isFull);
   else
     block.isFull = isFull;
-  if (!block.left || !analysis.hasHoles(block.mask))
+  if (!block.left || !block.prefixes.empty() || !analysis.hasHoles(block.mask))
     return {};
   Value mayHold = analysis.mayHold(block.mask);
   if (!mayHold || matchPattern(mayHold, m_One()))

@@ -365,7 +365,7 @@ void PhaseEmitter::emitSequential() {
     tb.loc = anchor->getLoc();
     if (auto prefix = dyn_cast<PrefixOp>(anchor)) {
       keys.push_back(prefix.getResult());
-      inits.push_back(getPrefixStart(prefix));
+      inits.push_back(getPrefixStart(prefix, {}));
       continue;
     }
     SmallVector<Value> starts, finals;

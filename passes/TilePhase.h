@@ -12,7 +12,8 @@
 //  * TileProducts.cpp  sums of products as contractions;
 //  * TileReads.cpp     loads of arguments and workspaces;
 //  * TilePadding.cpp   what values are past the end of the tokens;
-//  * TileRows.cpp      scans, recurrences row by row, prefixes;
+//  * TileRows.cpp      scans, recurrences row by row;
+//  * TilePrefix.cpp    prefixes along rows and along keys;
 //  * TileSizes.cpp     how large tiles are;
 //  * TileStream.cpp    reductions over keys, block by block;
 //  * TileKeys.cpp      the loops over keys, and masks;
@@ -264,6 +265,7 @@ private:
   std::optional<double> getPaddingOfRead(ReadOp read, const Env &env, unsigned slot);
 
   // TileRows.cpp
+  mlir::Value getRowsLeft();
   bool dependsOnState(mlir::Value value);
   bool dependsOnPosition(mlir::Value value);
   /// Elements per token of the largest tensor that the value reads at the position.
@@ -278,8 +280,26 @@ private:
   void emitScan(AffineScanOp op);
   void emitScanByRows(AffineScanOp op, const ChunkScan &scan);
   Tile getRows(mlir::Value value, const Env &env, std::optional<double> neutral);
-  Tile getPrefixStart(PrefixOp op);
+
+  // TilePrefix.cpp
+  struct ScannedTile {
+    Tile tile, last;
+  };
+  /// The prefixes along the first axis of `source`, in `scope` where the builder is, after
+  /// elements whose total is `start`; and the last of them. `left` positions exist.
+  ScannedTile scanFrom(unsigned scope, PrefixKind kind, const Tile &start, const Tile &source,
+                       mlir::Value left);
+  /// The total before the first element.
+  Tile getPrefixStart(PrefixOp op, const Env &env);
   void emitPrefix(PrefixOp op);
+  /// The prefixes along the keys that the jobs need, in an order of computation.
+  llvm::SmallVector<PrefixOp> getKeyPrefixes(llvm::ArrayRef<KeyJob *> jobs);
+  /// The first key that counts for one of the prefixes, or is the reductions' `first`; null:
+  /// not known.
+  mlir::Value getFirstKey(llvm::ArrayRef<PrefixOp> prefixes, MaskAnalysis &analysis,
+                          llvm::StringRef variable, mlir::Value first);
+  /// Defines the block's prefixes, and returns the totals after it.
+  llvm::SmallVector<Tile> emitKeyPrefixes(const KeyBlock &block, llvm::ArrayRef<Tile> starts);
 
   // TileKeys.cpp
   using KeyBody =

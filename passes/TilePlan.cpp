@@ -28,13 +28,23 @@ SmallVector<StringRef> mix::getIndexAxes(ArrayRef<StringRef> axes) {
   return result;
 }
 
+bool mix::isKeyPrefix(Operation *op) {
+  auto prefix = dyn_cast<PrefixOp>(op);
+  return prefix && isIndexAxis(prefix.getAxis()) &&
+         getIndexAxes(getAxes(prefix.getSource())).size() > 1;
+}
+
 bool mix::isAnchor(Operation *op) {
+  if (isKeyPrefix(op))
+    return false;
   if (auto reduce = dyn_cast<ReduceOp>(op))
     return llvm::any_of(reduce.getAxes().getAsValueRange<StringAttr>(), isIndexAxis);
   return isa<AffineScanOp, ForOp, PrefixOp, StreamedReductionOp, SoftmaxOp, TopKOp>(op);
 }
 
-bool mix::isSequentialAnchor(Operation *op) { return isa<AffineScanOp, ForOp, PrefixOp>(op); }
+bool mix::isSequentialAnchor(Operation *op) {
+  return isAnchor(op) && isa<AffineScanOp, ForOp, PrefixOp>(op);
+}
 
 StringRef mix::getRowVariable(Operation *anchor) {
   if (auto scan = dyn_cast<AffineScanOp>(anchor))

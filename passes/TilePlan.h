@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // An *anchor* is an operation that moves information between tokens: a scan, a
-// recurrence, a prefix, or a reduction over an index axis. Everything else is
-// computed where it is used. A phase runs anchors; an anchor that needs another's
+// recurrence, a prefix along rows, or a reduction over an index axis. Everything else
+// is computed where it is used. A phase runs anchors; an anchor that needs another's
 // result only at its own position shares its phase, and one that needs it at other
 // positions comes in a later phase and reads it from a workspace.
 //
@@ -28,6 +28,9 @@ struct TileFailure {
   std::string reason;
 };
 
+/// Whether the operation is a prefix of a value of pairs of positions. It is no anchor:
+/// reductions over its axis compute it as they walk the keys.
+bool isKeyPrefix(mlir::Operation *op);
 /// Whether the operation is an anchor.
 bool isAnchor(mlir::Operation *op);
 /// Whether it runs over tokens in order (the others are reductions).

@@ -1,4 +1,4 @@
-//===- TileRows.cpp - Recurrences row by row, and prefixes -----------------===//
+//===- TileRows.cpp - Scans and recurrences row by row ---------------------===//
 //
 // Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,10 +12,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/TilePhase.h"
 #include <cmath>
-#include <limits>
 
 using namespace mlir;
 using namespace mix;
@@ -74,13 +72,18 @@ bool PhaseEmitter::isHoisted(Value value) {
 // Loops over the rows of a chunk
 //===----------------------------------------------------------------------===//
 
+/// Positions from the first row of the block to the end of the space.
+Value PhaseEmitter::getRowsLeft() {
+  return arith::SubIOp::create(tb.builder, tb.loc, getAxisSize(phase.space), slots[rowSlot].offset);
+}
+
 SmallVector<Tile> PhaseEmitter::rowLoop(ArrayRef<Tile> states, ArrayRef<Tile> outputs,
                                         RowBody body) {
   SmallVector<Tile> tiles(states);
   llvm::append_range(tiles, outputs);
   Value start = slots[rowSlot].offset;
-  Value left = arith::SubIOp::create(tb.builder, tb.loc, getAxisSize(phase.space), start);
-  Value count = arith::MinSIOp::create(tb.builder, tb.loc, left, tb.index(tb.getSize(kRow)));
+  Value count =
+      arith::MinSIOp::create(tb.builder, tb.loc, getRowsLeft(), tb.index(tb.getSize(kRow)));
   return loop(rowScope, tb.index(0), count, 1, tiles,
               [&](unsigned scope, Value row, ArrayRef<Tile> arguments) {
                 Value position = arith::AddIOp::create(tb.builder, tb.loc, start, row);
@@ -205,10 +208,7 @@ Tile PhaseEmitter::getRows(Value value, const Env &env, std::optional<double> ne
   std::optional<double> padding = getPadding(value, env, rowSlot);
   if (padding && (neutral ? *padding == *neutral : std::isfinite(*padding)))
     return get(value, env);
-  Value count = inScope(rowScope, [&]() -> Value {
-    return arith::SubIOp::create(tb.builder, tb.loc, getAxisSize(phase.space),
-                                 slots[rowSlot].offset);
-  });
+  Value count = inScope(rowScope, [&] { return getRowsLeft(); });
   Value rest = tb.real(neutral.value_or(0));
   return fuse(
       Term(value, env), axes, rowScope,
@@ -248,93 +248,4 @@ void PhaseEmitter::emitScan(AffineScanOp op) {
   next[op.getFinal()] = result.state;
   for (auto [output, tile] : llvm::zip(op.getOutputs(), result.outputs))
     define(output, env, rowScope, tile);
-}
-
-//===----------------------------------------------------------------------===//
-// Prefixes
-//===----------------------------------------------------------------------===//
-
-static ReduceKind getReduceKind(PrefixKind kind) {
-  switch (kind) {
-  case PrefixKind::Sum:
-    return ReduceKind::Sum;
-  case PrefixKind::Prod:
-    return ReduceKind::Prod;
-  case PrefixKind::Min:
-    return ReduceKind::Min;
-  case PrefixKind::Max:
-  case PrefixKind::LogSumExp: // Both start from -inf.
-    return ReduceKind::Max;
-  }
-  llvm_unreachable("covered switch");
-}
-
-static tile::ScanKind getScanKind(PrefixKind kind) {
-  switch (kind) {
-  case PrefixKind::Sum:
-    return tile::ScanKind::Sum;
-  case PrefixKind::Prod:
-    return tile::ScanKind::Prod;
-  case PrefixKind::Min:
-    return tile::ScanKind::Min;
-  case PrefixKind::Max:
-  case PrefixKind::LogSumExp:
-    return tile::ScanKind::Max;
-  }
-  llvm_unreachable("covered switch");
-}
-
-/// `log(exp(a) + exp(b))`; -inf if both are.
-static Value buildLogAddExp(ElementBuilder &body) {
-  OpBuilder &b = body.builder;
-  Location loc = body.loc;
-  Value x = body.elements[0], y = body.elements[1];
-  Value larger = arith::MaximumFOp::create(b, loc, x, y);
-  Value smaller = arith::MinimumFOp::create(b, loc, x, y);
-  Value difference = arith::SubFOp::create(b, loc, smaller, larger);
-  Value term = math::Log1pOp::create(b, loc, math::ExpOp::create(b, loc, difference));
-  Value sum = arith::AddFOp::create(b, loc, larger, term);
-  Value lowest = arith::ConstantOp::create(
-      b, loc, b.getFloatAttr(x.getType(), -std::numeric_limits<double>::infinity()));
-  Value isNothing = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, larger, lowest);
-  return arith::SelectOp::create(b, loc, isNothing, larger, sum);
-}
-
-Tile PhaseEmitter::getPrefixStart(PrefixOp op) {
-  StringRef axis = op.getAxis();
-  Axes features = subtractAxes(getAxes(op.getSource()), axis);
-  return tb.fill(tb.identity(getReduceKind(op.getKind()), tb.element), features);
-}
-
-void PhaseEmitter::emitPrefix(PrefixOp op) {
-  Env env = getAnchorEnv(op);
-  Value result = op.getResult();
-  if (!isa<FloatType>(getElementTypeOrSelf(result.getType()))) {
-    next[result] = carried[result];
-    fail(op.getLoc(), "a prefix of integers has no tile program", result.getType());
-    return define(result, env, rowScope, carried[result]);
-  }
-  Axes features = carried[result].axes, axes = {kRow};
-  llvm::append_range(axes, features);
-  Tile source = tb.spread(get(op.getSource(), env), axes);
-  tb.loc = op.getLoc();
-  if (op.getKind() == PrefixKind::LogSumExp) {
-    SmallVector<Tile> results =
-        rowLoop(carried[result], tb.empty(axes, tb.element),
-                [&](unsigned, unsigned slot, ArrayRef<Tile> arguments, SmallVectorImpl<Tile> &next,
-                    SmallVectorImpl<Tile> &outs) {
-                  Tile row = tb.extract(source, kRow, slots[slot].row);
-                  next.push_back(tb.map({arguments[0], row}, features, buildLogAddExp));
-                  outs.push_back(next.front());
-                });
-    next[result] = results[0];
-    return define(result, env, rowScope, results[1]);
-  }
-  Tile scanned = tb.scan(getScanKind(op.getKind()), source, false, false);
-  ReduceKind kind = getReduceKind(op.getKind());
-  Tile total = tb.map({carried[result], scanned}, axes, [&](ElementBuilder &body) {
-    return TileBuilder::combine(body.builder, body.loc, kind, body.elements[0], body.elements[1]);
-  });
-  next[result] = tb.extract(total, kRow, tb.builder.getIndexAttr(tb.getSize(kRow) - 1));
-  define(result, env, rowScope, total);
 }

@@ -355,17 +355,23 @@ SmallVector<Tile> PhaseEmitter::runStep(const KeyBlock &block, const KeyJob &job
 /// Runs jobs over the same keys in one loop.
 void PhaseEmitter::runJobs(ArrayRef<KeyJob *> jobs) {
   const KeySet &keys = jobs.front()->keys;
+  SmallVector<PrefixOp> prefixes = getKeyPrefixes(jobs);
   KeyBlock start{rowScope, getAnchorEnv(jobs.front()->op), keys.mask};
+  start.prefixes = prefixes;
   SmallVector<Tile> carried;
   for (KeyJob *job : jobs)
     llvm::append_range(carried, job->tiles);
+  for (PrefixOp prefix : prefixes)
+    carried.push_back(getPrefixStart(prefix, start.env));
   SmallVector<Tile> result =
       keyLoop(keys.variables, start, carried, [&](const KeyBlock &block, ArrayRef<Tile> tiles) {
+        SmallVector<Tile> totals = emitKeyPrefixes(block, tiles.take_back(prefixes.size()));
         SmallVector<Tile> next;
         for (KeyJob *job : jobs) {
           llvm::append_range(next, runStep(block, *job, tiles.take_front(job->tiles.size())));
           tiles = tiles.drop_front(job->tiles.size());
         }
+        llvm::append_range(next, totals);
         return next;
       });
   ArrayRef<Tile> rest = result;

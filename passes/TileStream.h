@@ -38,6 +38,8 @@ struct KeyBlock {
   mlir::Value left = {};
   /// Whether the block needs no mask (`i1`); null if every block needs it.
   mlir::Value isFull = {};
+  /// Prefixes along the keys that the loop carries: it skips no key that counts for them.
+  llvm::ArrayRef<PrefixOp> prefixes = {};
 };
 
 /// A sum over keys of a product, its factors sorted by what they depend on.

@@ -83,6 +83,8 @@ unsigned PhaseEmitter::getScope(Value value, const Env &env) {
   } else {
     for (Value operand : op->getOperands())
       use(getScope(operand, env));
+    if (isKeyPrefix(op))
+      use(slots[env.find(cast<PrefixOp>(op).getAxis())].scope);
   }
   return scopeOf[getKey(value, env)] = scope;
 }
@@ -134,7 +136,7 @@ PhaseEmitter::Axes PhaseEmitter::getAxesOf(Value value, const Env &env) {
       all = uniteAxes(all, getAxesOf(operand, env));
     SmallVector<StringRef> reduced(reduce.getAxes().getAsValueRange<StringAttr>());
     axes = sortAxes(value, env, subtractAxes(all, reduced));
-  } else if (isa<IotaOp>(op)) {
+  } else if (isa<IotaOp>(op) || isKeyPrefix(op)) {
     axes = mapAxes(getAxes(value), env);
   } else {
     Axes all;
@@ -222,6 +224,11 @@ Tile PhaseEmitter::emitValue(Value value, const Env &env, unsigned scope, unsign
   }
   if (auto reduce = dyn_cast<ReduceOp>(op))
     return emitFeatureReduce(reduce, env, scope);
+  if (isKeyPrefix(op))
+    return fail(op->getLoc(),
+                "a prefix of a value with two index variables is known only to a reduction over "
+                "the variable that it runs along, and over no other",
+                value.getType());
   return fail(op->getLoc(),
               "the operation '" + op->getName().getStringRef() + "' has no tile program",
               value.getType());

@@ -96,6 +96,20 @@ static void sigmoidAttention(Call &call) {
     }
 }
 
+// Tan et al., "Scaling Stick-Breaking Attention", 2410.17980: the key j < i gets the share
+// sigmoid(s_ij) of what the keys after it left.
+static void stickBreakingAttention(Call &call) {
+  for (int64_t i = 0; i < call.size("T"); ++i) {
+    double left = 1.0;
+    for (int64_t j = i - 1; j >= 0; --j) {
+      double share = 1.0 / (1.0 + std::exp(-score(call, i, j)));
+      for (int64_t v = 0; v < call.size("V"); ++v)
+        call.out("o")(i, v) += share * left * call.in("v")(j, v);
+      left *= 1.0 - share;
+    }
+  }
+}
+
 // Lin et al., "Forgetting Transformer", 2503.02130: the decays of the tokens j + 1 .. i.
 static void forgettingAttention(Call &call) {
   attend(call, [&](int64_t i, int64_t j) -> std::optional<double> {
@@ -294,6 +308,7 @@ std::vector<Mixer> oracle::attentionMixers() {
       {"alibi_attention", with({"slope", {}, Draw::Fraction}), o, {}, {}, alibiAttention},
       {"sink_attention", with({"sink", {}}), o, {}, {}, sinkAttention},
       {"sigmoid_attention", with({"bias", {}}), o, {}, {}, sigmoidAttention},
+      {"stick_breaking_attention", qkv, o, {}, {}, stickBreakingAttention},
       {"forgetting_attention",
        with({"log_f", {"T"}, Draw::LogDecay}),
        o,
