@@ -226,7 +226,8 @@ static mixwright_status bind_dims(progress *state, int32_t index, const DLTensor
     if (dim->size > 0 && size != dim->size)
       FAIL("%s '%s': axis %s has size %lld, but the kernel was compiled for %lld",
            kind_names[arg->kind], arg->name, dim->axis, (long long)size, (long long)dim->size);
-    if (dim->size < 0 && binding->starts && arg->kind == MIXWRIGHT_PARAM)
+    if (dim->size < 0 && binding->starts && arg->kind == MIXWRIGHT_PARAM &&
+        !binding->shared[dim->space])
       FAIL("param '%s' has the token axis %s, so packed sequences cannot share it", arg->name,
            dim->axis);
     if (dim->size < 0)
@@ -349,6 +350,8 @@ static mixwright_status bind_block_spaces(progress *state) {
   int64_t *sizes = state->binding->spaces;
   for (int32_t n = 0; n < kernel->num_spaces; ++n) {
     const mixwright_space *space = &kernel->spaces[n];
+    if (state->binding->starts && !state->binding->shared[n])
+      continue; /* cu_seqlens gave the sizes */
     if (space->block <= 0) {
       if (sizes[n] < 0)
         FAIL("mixer '%s': no tensor gives the axis %s its size", kernel->mixer, space->name);
@@ -437,9 +440,9 @@ static mixwright_status bind_all(progress *state, DLTensor *const *tensors, int3
   MW_CHECK(bind_tensors(state, tensors, num_tensors, options->layout));
   MW_CHECK(check_heads(state));
   MW_CHECK(check_overlap(state->kernel, state->binding));
+  MW_CHECK(bind_block_spaces(state));
   if (state->binding->starts)
     return mw_bind_segments(state->kernel, state->binding);
-  MW_CHECK(bind_block_spaces(state));
   return bind_workspaces(state->kernel, state->binding);
 }
 
@@ -454,6 +457,7 @@ mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensor
   /* calloc(0, ..) may give NULL, so every array has a spare element. */
   size_t args = (size_t)kernel->num_args + 1, spaces = (size_t)kernel->num_spaces + 1;
   binding->spaces = calloc(spaces, sizeof *binding->spaces);
+  binding->shared = calloc(spaces, sizeof *binding->shared);
   binding->args = calloc(args, sizeof *binding->args);
   binding->strides = calloc(args, sizeof *binding->strides);
   binding->sizes = calloc(args, sizeof *binding->sizes);
@@ -462,8 +466,8 @@ mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensor
   state.arg_heads = calloc(args, sizeof *state.arg_heads);
 
   mixwright_status status = MIXWRIGHT_OUT_OF_MEMORY;
-  if (binding->spaces && binding->args && binding->strides && binding->sizes && state.space_by &&
-      state.arg_heads) {
+  if (binding->spaces && binding->shared && binding->args && binding->strides && binding->sizes &&
+      state.space_by && state.arg_heads) {
     for (size_t n = 0; n < spaces; ++n)
       binding->spaces[n] = -1;
     for (size_t n = 0; n < args; ++n)
@@ -484,6 +488,7 @@ void mw_unbind(mw_binding *binding) {
   free(binding->args);
   free(binding->strides);
   free(binding->sizes);
+  free(binding->shared);
   free(binding->segments);
   free(binding->starts);
   *binding = (mw_binding){.batch = -1};

@@ -75,8 +75,9 @@ typedef struct mw_binding {
   int64_t (*strides)[MIXWRIGHT_MAX_RANK]; /* in elements */
   int64_t (*sizes)[MIXWRIGHT_MAX_RANK];
   int64_t workspace_bytes;
-  mw_segment *segments; /* [batch]; NULL: not packed, as are: */
-  int64_t *starts;      /* [spaces][batch + 1]: where each segment begins, by index */
+  mw_segment *segments;  /* [batch]; NULL: not packed, as are: */
+  int64_t *starts;       /* [spaces][batch + 1]: where each segment begins, by index */
+  unsigned char *shared; /* [spaces]: tables that all segments share */
   char *workspace;
 } mw_binding;
 
@@ -128,7 +129,7 @@ void mw_locate_segment(const mixwright_kernel *kernel, const mw_binding *binding
 
 /* The size of a token space in one entry. */
 static inline int64_t mw_space_size(const mw_binding *binding, int32_t space, int64_t entry) {
-  if (!binding->segments)
+  if (!binding->segments || binding->shared[space])
     return binding->spaces[space];
   const int64_t *starts = binding->starts + space * (binding->batch + 1);
   int64_t index = binding->segments[entry].index;

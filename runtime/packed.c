@@ -67,10 +67,35 @@ static mixwright_status read_starts(const char *axis, const DLTensor *offsets, i
 |* Which axis each packs
 \*===----------------------------------------------------------------------===*/
 
-static mixwright_status find_only_space(const mixwright_kernel *kernel, int32_t *only) {
+static int has_space(const mixwright_kernel *kernel, const mixwright_arg *arg, int32_t space) {
+  for (int32_t d = 0; d < arg->rank; ++d) {
+    int32_t own = arg->dims[d].size < 0 ? arg->dims[d].space : -1;
+    if (own == space ||
+        (own >= 0 && kernel->spaces[own].block > 0 && kernel->spaces[own].base == space))
+      return 1;
+  }
+  return 0;
+}
+
+/* A token axis of params alone is no sequence but a table that indices look into. */
+static int is_table(const mixwright_kernel *kernel, int32_t space) {
+  int in_params = 0;
+  for (int32_t n = 0; n < kernel->num_args; ++n) {
+    const mixwright_arg *arg = &kernel->args[n];
+    if (arg->kind == MIXWRIGHT_WORKSPACE || !has_space(kernel, arg, space))
+      continue;
+    if (arg->kind != MIXWRIGHT_PARAM)
+      return 0;
+    in_params = 1;
+  }
+  return in_params;
+}
+
+static mixwright_status find_only_space(const mixwright_kernel *kernel, const mw_binding *binding,
+                                        int32_t *only) {
   *only = -1;
   for (int32_t n = 0; n < kernel->num_spaces; ++n) {
-    if (kernel->spaces[n].block > 0)
+    if (kernel->spaces[n].block > 0 || binding->shared[n])
       continue;
     if (*only >= 0)
       FAIL("cu_seqlens: mixer '%s' has the token axes %s and %s; name the one that is meant",
@@ -82,10 +107,10 @@ static mixwright_status find_only_space(const mixwright_kernel *kernel, int32_t 
   return MIXWRIGHT_OK;
 }
 
-static mixwright_status find_space(const mixwright_kernel *kernel, const char *axis,
-                                   int32_t *found) {
+static mixwright_status find_space(const mixwright_kernel *kernel, const mw_binding *binding,
+                                   const char *axis, int32_t *found) {
   if (!axis)
-    return find_only_space(kernel, found);
+    return find_only_space(kernel, binding, found);
   for (int32_t n = 0; n < kernel->num_spaces; ++n) {
     const mixwright_space *space = &kernel->spaces[n];
     if (strcmp(space->name, axis) != 0)
@@ -93,6 +118,8 @@ static mixwright_status find_space(const mixwright_kernel *kernel, const char *a
     if (space->block > 0)
       FAIL("cu_seqlens: axis %s counts blocks of %s, and is packed as that is", axis,
            kernel->spaces[space->base].name);
+    if (binding->shared[n])
+      FAIL("cu_seqlens: axis %s belongs to params alone, which all sequences share", axis);
     *found = n;
     return MIXWRIGHT_OK;
   }
@@ -103,7 +130,7 @@ static mixwright_status find_space(const mixwright_kernel *kernel, const char *a
 static mixwright_status bind_packing(const mixwright_kernel *kernel,
                                      const mixwright_packing *packing, mw_binding *binding) {
   int32_t space;
-  MW_CHECK(find_space(kernel, packing->axis, &space));
+  MW_CHECK(find_space(kernel, binding, packing->axis, &space));
   const char *axis = kernel->spaces[space].name;
   if (binding->spaces[space] >= 0)
     FAIL("cu_seqlens of %s is given twice", axis);
@@ -141,12 +168,17 @@ mixwright_status mw_bind_packings(const mixwright_kernel *kernel, const mixwrigh
     FAIL("cu_seqlens: the number of packings is negative, %d", options->num_packings);
   if (!options->packings)
     FAIL("cu_seqlens: %d packings, but their address is null", options->num_packings);
+  for (int32_t n = 0; n < kernel->num_spaces; ++n)
+    binding->shared[n] =
+        kernel->spaces[n].block > 0 ? binding->shared[kernel->spaces[n].base] : is_table(kernel, n);
   for (int32_t n = 0; n < options->num_packings; ++n)
     MW_CHECK(bind_packing(kernel, &options->packings[n], binding));
   int64_t row = binding->batch + 1;
   for (int32_t n = 0; n < kernel->num_spaces; ++n) {
     const mixwright_space *space = &kernel->spaces[n];
     int64_t *starts = binding->starts + n * row;
+    if (binding->shared[n])
+      continue;
     if (space->block > 0)
       bind_blocks(space, binding->starts + space->base * row, binding->batch, starts);
     else if (binding->spaces[n] < 0)
@@ -173,7 +205,7 @@ static int64_t count_tokens(const mixwright_kernel *kernel, const mw_binding *bi
   int64_t tokens = 0;
   for (int32_t n = 0; n < kernel->num_spaces; ++n) {
     const int64_t *starts = binding->starts + n * (binding->batch + 1);
-    if (kernel->spaces[n].block <= 0)
+    if (kernel->spaces[n].block <= 0 && !binding->shared[n])
       tokens += starts[index + 1] - starts[index];
   }
   return tokens;

@@ -215,6 +215,34 @@ TEST(Packed, WorkspaceOfEverySegment) {
   expectAloneBits(pack, offsets);
 }
 
+/// `block_sums` whose param is declared over a token axis of its own.
+struct TableKernel {
+  mixwright_space spaces[3] = {block_sums.spaces[0], block_sums.spaces[1], {"W", -1, 0}};
+  std::vector<mixwright_arg> args{block_sums.args, block_sums.args + block_sums.num_args};
+  mixwright_kernel kernel = block_sums;
+
+  TableKernel() {
+    args[2].dims[0] = {"W", -1, 2};
+    kernel.args = args.data();
+    kernel.spaces = spaces;
+    kernel.num_spaces = 3;
+  }
+};
+
+TEST(Packed, TableOfAParamIsShared) {
+  TableKernel table;
+  Offsets<int64_t> offsets(lengths);
+  Pack pack(47, 6, 4, 2, 10);
+  ASSERT_EQ(mixwright_run(&table.kernel, pack.views().data(), 6, &offsets.options), MIXWRIGHT_OK)
+      << mixwright_last_error();
+  expectAloneBits(pack, offsets);
+  offsets.packing.axis = "W";
+  EXPECT_EQ(mixwright_run(&table.kernel, pack.views().data(), 6, &offsets.options),
+            MIXWRIGHT_INVALID_ARGUMENT);
+  EXPECT_STREQ(mixwright_last_error(),
+               "cu_seqlens: axis W belongs to params alone, which all sequences share");
+}
+
 //===----------------------------------------------------------------------===//
 // Refused
 //===----------------------------------------------------------------------===//

@@ -57,12 +57,16 @@ struct Call {
 /// or in heads; an axis that nothing gives a size.
 llvm::Error bindCall(const Signature &signature, mixwright_layout layout, Call &call);
 
+/// The token axes that a caller packs. Blocks follow from them; an axis that only
+/// params have is a table that all segments share.
+std::vector<std::string> getPackableAxes(const Signature &signature);
+
 /// Makes `shape` that of a packed call. `offsets` are the cu_seqlens of each token
 /// axis; a name that is empty stands for the only one. Fills `starts`, those of block
 /// axes too, their sizes, and the batch. Errors, each one line with the numbers: an
 /// axis is unknown, named by none, or given twice; offsets are no vector of integers,
-/// do not start at 0 or decrease; numbers of segments differ; a param varies with
-/// tokens.
+/// do not start at 0 or decrease; numbers of segments differ; a param
+/// varies with one of the axes.
 llvm::Error packShape(const Signature &signature, const TensorMap &offsets, CallShape &shape);
 
 /// Sizes of block axes from the axes that they count. Error: an axis of the

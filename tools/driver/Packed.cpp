@@ -16,11 +16,32 @@ using llvm::Error;
 using llvm::Expected;
 using llvm::StringRef;
 
-/// The token axes that a caller packs: blocks follow from them.
-static std::vector<std::string> getPackableAxes(const Signature &signature) {
+/// Whether params have the axis, or blocks of it, and nothing else has.
+static bool isTable(const Signature &signature, StringRef axis) {
+  auto hasAxis = [&](const Argument &arg) {
+    return llvm::any_of(arg.axes, [&](StringRef own) {
+      auto block = signature.blocks.find(own);
+      return own == axis || (block != signature.blocks.end() && block->second.first == axis);
+    });
+  };
+  bool isInParams = false;
+  for (llvm::ArrayRef<Argument> group :
+       {llvm::ArrayRef<Argument>(signature.inputs), llvm::ArrayRef<Argument>(signature.outputs),
+        llvm::ArrayRef<Argument>(signature.states)})
+    for (const Argument &arg : group) {
+      if (!hasAxis(arg))
+        continue;
+      if (arg.kind != ArgumentKind::Param)
+        return false;
+      isInParams = true;
+    }
+  return isInParams;
+}
+
+std::vector<std::string> mix::driver::getPackableAxes(const Signature &signature) {
   std::vector<std::string> axes;
   for (StringRef axis : signature.tokenAxes.keys())
-    if (!signature.blocks.contains(axis))
+    if (!signature.blocks.contains(axis) && !isTable(signature, axis))
       axes.push_back(axis.str());
   llvm::sort(axes);
   return axes;
@@ -92,7 +113,7 @@ Error mix::driver::packShape(const Signature &signature, const TensorMap &offset
   for (const Argument &arg : signature.inputs)
     if (arg.kind == ArgumentKind::Param)
       for (const std::string &axis : arg.axes)
-        if (signature.isTokenAxis(axis))
+        if (llvm::is_contained(axes, axis))
           return createStringError("param '" + arg.name + "' has the token axis " + axis +
                                    ", so packed sequences cannot share it");
   for (const std::string &axis : axes) {

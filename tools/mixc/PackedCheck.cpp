@@ -23,17 +23,17 @@ static constexpr int64_t lengths[] = {33, 0, 70, 1, 5};
 static constexpr int64_t longest = 2;
 
 bool mix::mixc::canPack(const Signature &signature) {
+  std::vector<std::string> packable = getPackableAxes(signature);
   return llvm::none_of(signature.inputs, [&](const Argument &arg) {
-    return arg.kind == ArgumentKind::Param &&
-           llvm::any_of(arg.axes, [&](StringRef axis) { return signature.isTokenAxis(axis); });
+    return arg.kind == ArgumentKind::Param && llvm::any_of(arg.axes, [&](const std::string &axis) {
+             return llvm::is_contained(packable, axis);
+           });
   });
 }
 
 Error mix::mixc::packSequences(const Signature &signature, StringRef first, CallShape &shape) {
   TensorMap offsets;
-  for (StringRef axis : signature.tokenAxes.keys()) {
-    if (signature.blocks.contains(axis))
-      continue;
+  for (StringRef axis : getPackableAxes(signature)) {
     Tensor starts(ElementType::I64, {static_cast<int64_t>(std::size(lengths)) + 1});
     for (auto [n, length] : llvm::enumerate(lengths))
       starts.set(n + 1, starts.get(n) + length + (axis == first ? 0 : 5));

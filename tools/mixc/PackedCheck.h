@@ -16,7 +16,7 @@ namespace mix::mixc {
 /// Runs a call, by a kernel or by the evaluator.
 using Runner = std::function<llvm::Expected<driver::CallResult>(const driver::Call &)>;
 
-/// Whether calls of a mixer can be packed at all: no param varies with tokens.
+/// Whether calls of a mixer can be packed at all: no param varies with packed tokens.
 bool canPack(const driver::Signature &signature);
 
 /// Makes `shape` that of a few sequences, some of no token and of one. Token axes

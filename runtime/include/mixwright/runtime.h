@@ -106,7 +106,8 @@ typedef enum mixwright_layout {
  *
  * Blocks are counted from the start of each segment, so an axis of blocks of b has
  * the size sum of ceil(T_n / b). A tensor over two token axes is packed along both:
- * segment n sees its block of both. */
+ * segment n sees its block of both. A token axis
+ * that only params have is a table that all segments share, and is not packed. */
 typedef struct mixwright_packing {
   const char *axis; /* the token axis: "T"; NULL: the only one that the mixer has */
   const DLTensor *cu_seqlens;
