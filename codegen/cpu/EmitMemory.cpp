@@ -233,18 +233,21 @@ static Value getNextTileDistance(KernelBuilder &k, tile::LoadOp op, const View &
   return arith::MulIOp::create(k.b, k.loc, view.strides[rowDim], k.constant(tile.shape.front()));
 }
 
+/// What a load or a store is offset by, as emitted, and which of it is known not to be negative.
+static std::pair<SmallVector<Value>, SmallVector<bool>>
+getOffsets(ValueRange offsets, llvm::function_ref<Value(Value)> getScalar) {
+  return {llvm::map_to_vector(offsets, getScalar),
+          llvm::map_to_vector(offsets, [](Value offset) { return isNonNegative(offset); })};
+}
+
 LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
   auto found = views.find(op.getView());
   if (found == views.end())
     return op.emitError("expects a view that is an argument of the phase");
   Tile tile = tiles[op.getResult()] = getPlace(op, 0);
   const View &view = found->second;
-  SmallVector<Value> offsets;
-  SmallVector<bool> nonNegative;
-  for (Value offset : op.getOffsets()) {
-    offsets.push_back(getScalar(offset));
-    nonNegative.push_back(isNonNegative(offset));
-  }
+  auto [offsets, nonNegative] =
+      getOffsets(op.getOffsets(), [&](Value offset) { return getScalar(offset); });
   Window window(k, view, offsets, nonNegative, tile.shape,
                 isOptional(op.getView(), "state_in") ? isNull(k, view) : Value());
   int64_t size = tile.rank() ? tile.shape.back() : 1;
@@ -292,13 +295,9 @@ LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
     return op.emitError("expects a view that is an argument of the phase");
   Tile tile = getTile(op.getTile());
   const View &view = found->second;
-  SmallVector<Value> offsets;
-  SmallVector<bool> nonNegative;
-  for (Value offset : op.getOffsets()) {
-    offsets.push_back(getScalar(offset));
-    nonNegative.push_back(isNonNegative(offset));
-  }
-  auto emit = [&] {
+  auto [offsets, nonNegative] =
+      getOffsets(op.getOffsets(), [&](Value offset) { return getScalar(offset); });
+  auto emit = [&, &offsets = offsets, &nonNegative = nonNegative] {
     Window window(k, view, offsets, nonNegative, tile.shape, {});
     Extent extent = window.lastExtent();
     window.forEachRow(
