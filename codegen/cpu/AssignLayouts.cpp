@@ -136,7 +136,7 @@ Value Rewriter::copyFree(Value tile, RankedTensorType type) {
   b.setInsertionPointAfter(op);
   if (isUndefined(tile))
     return tensor::EmptyOp::create(b, op->getLoc(), type.getShape(), type.getElementType());
-  OpFoldResult splat = getSplat(tile);
+  OpFoldResult splat = getSplatScalar(tile);
   if (auto attribute = dyn_cast<Attribute>(splat))
     return arith::ConstantOp::create(b, op->getLoc(), DenseElementsAttr::get(type, attribute));
   return tensor::SplatOp::create(b, op->getLoc(), cast<Value>(splat), type);

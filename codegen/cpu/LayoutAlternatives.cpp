@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/LayoutAlternatives.h"
-#include "codegen/cpu/Accesses.h"
+#include "codegen/Accesses.h"
 #include "codegen/cpu/Memory.h"
 #include "dialect/Tile.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -40,7 +40,7 @@ int64_t cpu::getDefaultAxis(Value tile) {
   return std::max<int64_t>(getTileType(tile).getRank() - 1, 0);
 }
 
-bool cpu::isLayoutFree(Value tile) { return isUndefined(tile) || getSplat(tile); }
+bool cpu::isLayoutFree(Value tile) { return isUndefined(tile) || getSplatScalar(tile); }
 
 double cpu::getTransposeCycles(RankedTensorType type, int64_t lanes) {
   // Blocks of lanes x lanes; which of the other axes becomes the lanes hardly matters.

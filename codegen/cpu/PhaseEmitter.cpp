@@ -93,7 +93,7 @@ LogicalResult PhaseEmitter::emitBlock(Block &block) {
 LogicalResult PhaseEmitter::emitOp(Operation &op) {
   // Splats and undefined tiles are only ever looked at by their users.
   if (op.getNumResults() == 1 && isa<RankedTensorType>(op.getResult(0).getType()) &&
-      (getSplat(op.getResult(0)) || isUndefined(op.getResult(0))))
+      (getSplatScalar(op.getResult(0)) || isUndefined(op.getResult(0))))
     return success();
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case([&](tile::LoadOp op) { return emitLoad(op); })
@@ -270,7 +270,7 @@ Tile PhaseEmitter::getTile(Value value) {
   tile.shape = llvm::to_vector(type.getShape());
   tile.strides.assign(tile.shape.size(), 0);
   tile.element = type.getElementType();
-  if (OpFoldResult splat = getSplat(value)) {
+  if (OpFoldResult splat = getSplatScalar(value)) {
     if (auto attr = dyn_cast<Attribute>(splat))
       tile.splat = arith::ConstantOp::create(k.b, k.loc, cast<TypedAttr>(attr));
     else

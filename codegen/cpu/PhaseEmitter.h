@@ -19,7 +19,7 @@
 #ifndef MIXWRIGHT_CODEGEN_CPU_PHASEEMITTER_H
 #define MIXWRIGHT_CODEGEN_CPU_PHASEEMITTER_H
 
-#include "codegen/cpu/Accesses.h"
+#include "codegen/Accesses.h"
 #include "codegen/cpu/KernelBuilder.h"
 #include "dialect/Tile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

@@ -5,12 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef MIXWRIGHT_CODEGEN_CPU_ACCESSES_H
-#define MIXWRIGHT_CODEGEN_CPU_ACCESSES_H
+#ifndef MIXWRIGHT_CODEGEN_ACCESSES_H
+#define MIXWRIGHT_CODEGEN_ACCESSES_H
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
-namespace mix::cpu {
+namespace mix {
 
 /// A position in a tile as a linear function of the op's loops, per dimension
 /// of the tile: `constants[r] + sum over d of coefficients[r][d] * loop d`.
@@ -58,6 +58,6 @@ int64_t chooseVectorLoop(mlir::linalg::LinalgOp op, llvm::ArrayRef<Access> acces
 /// add, a product, a maximum, ...), or null if it does anything else with it.
 mlir::Operation *getCombiner(mlir::linalg::LinalgOp op, unsigned index);
 
-} // namespace mix::cpu
+} // namespace mix
 
-#endif // MIXWRIGHT_CODEGEN_CPU_ACCESSES_H
+#endif // MIXWRIGHT_CODEGEN_ACCESSES_H

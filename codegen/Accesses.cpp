@@ -5,13 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/cpu/Accesses.h"
+#include "codegen/Accesses.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/AffineExpr.h"
 
 using namespace mlir;
 using namespace mix;
-using namespace mix::cpu;
+using namespace mix;
 
 bool Access::usesLoop(int64_t loop) const {
   return llvm::any_of(coefficients, [&](auto &row) { return row[loop] != 0; });
@@ -66,7 +66,7 @@ static LogicalResult addLinear(AffineExpr expr, int64_t scale, MutableArrayRef<i
   return failure();
 }
 
-FailureOr<SmallVector<Access>> cpu::getAccesses(linalg::LinalgOp op) {
+FailureOr<SmallVector<Access>> mix::getAccesses(linalg::LinalgOp op) {
   SmallVector<Access> accesses;
   for (AffineMap map : op.getIndexingMapsArray()) {
     Access access;
@@ -83,7 +83,7 @@ FailureOr<SmallVector<Access>> cpu::getAccesses(linalg::LinalgOp op) {
   return accesses;
 }
 
-bool cpu::isContraction(linalg::LinalgOp op) {
+bool mix::isContraction(linalg::LinalgOp op) {
   if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 ||
       op.getNumLoops() == op.getNumParallelLoops())
     return false;
@@ -104,7 +104,7 @@ bool cpu::isContraction(linalg::LinalgOp op) {
          (product.getLhs() == b && product.getRhs() == a);
 }
 
-FailureOr<ContractionLoops> cpu::getContractionLoops(linalg::LinalgOp op, ArrayRef<Access> accesses,
+FailureOr<ContractionLoops> mix::getContractionLoops(linalg::LinalgOp op, ArrayRef<Access> accesses,
                                                      int64_t vector) {
   if (!accesses[2].usesLoop(vector) || accesses[0].usesLoop(vector) == accesses[1].usesLoop(vector))
     return failure();
@@ -119,7 +119,7 @@ FailureOr<ContractionLoops> cpu::getContractionLoops(linalg::LinalgOp op, ArrayR
   return loops;
 }
 
-bool cpu::isVectorLoop(linalg::LinalgOp op, ArrayRef<Access> accesses, int64_t loop) {
+bool mix::isVectorLoop(linalg::LinalgOp op, ArrayRef<Access> accesses, int64_t loop) {
   for (auto [access, type] : llvm::zip_equal(accesses, op->getOperandTypes())) {
     int64_t dim = access.getDimension(loop);
     if (dim != -1 && dim != (int64_t)access.constants.size() - 1)
@@ -132,7 +132,7 @@ bool cpu::isVectorLoop(linalg::LinalgOp op, ArrayRef<Access> accesses, int64_t l
                       [&](int64_t index) { return getCombiner(op, index) != nullptr; });
 }
 
-int64_t cpu::chooseVectorLoop(linalg::LinalgOp op, ArrayRef<Access> accesses) {
+int64_t mix::chooseVectorLoop(linalg::LinalgOp op, ArrayRef<Access> accesses) {
   SmallVector<int64_t> sizes = op.getStaticLoopRanges();
   SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
   int64_t best = -1;
@@ -146,7 +146,7 @@ int64_t cpu::chooseVectorLoop(linalg::LinalgOp op, ArrayRef<Access> accesses) {
   return best;
 }
 
-Operation *cpu::getCombiner(linalg::LinalgOp op, unsigned index) {
+Operation *mix::getCombiner(linalg::LinalgOp op, unsigned index) {
   Block *body = op.getBlock();
   BlockArgument out = body->getArgument(op.getNumDpsInputs() + index);
   Operation *combiner = body->getTerminator()->getOperand(index).getDefiningOp();
