@@ -11,76 +11,104 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
+#include "llvm/TargetParser/X86TargetParser.h"
 
 using namespace mix;
 
-namespace {
-
-/// A row, and what a host must have to run it.
-struct Row {
-  Chip chip;
-  std::vector<const char *> needs;
-};
-
-const std::vector<Row> &getRows() {
-  static const std::vector<Row> rows = {
-      {{"x86-64-v4", "x86_64-unknown-linux-gnu", "x86-64-v4", "", 64, {8, 2}, {1, 8}, true, true},
-       {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}},
-      {{"x86-64-v3", "x86_64-unknown-linux-gnu", "x86-64-v3", "", 32, {4, 3}, {1, 8}, true, false},
-       {"avx2", "fma", "bmi2", "f16c"}},
-      {{"x86-64-v2", "x86_64-unknown-linux-gnu", "x86-64-v2", "", 16, {4, 3}, {1, 8}, false, false},
-       {"sse4.2", "popcnt"}},
-      {{"armv8-a",
-        "aarch64-unknown-linux-gnu",
-        "generic",
-        "+neon",
-        16,
-        {6, 4},
-        {1, 8},
-        true,
-        false},
-       {"neon"}},
+/// The bit of a feature of x86-64; 0 if every processor has it, or no code uses it.
+static uint64_t getX86Bit(llvm::StringRef feature) {
+  static const llvm::StringMap<int> bits = {
+#define MIXWRIGHT_X86_FEATURE(BIT, NAME, LEAF, REGISTER, REGISTER_BIT, STATE) {NAME, BIT},
+#include "mixwright/x86_features.def"
   };
-  return rows;
+  auto bit = bits.find(feature);
+  return bit == bits.end() ? 0 : uint64_t(1) << bit->second;
+}
+
+uint64_t mix::getNeeds(llvm::StringRef triple, llvm::StringRef cpu, llvm::StringRef features) {
+  if (llvm::Triple(triple).getArch() != llvm::Triple::x86_64)
+    return 0;
+  llvm::StringMap<bool> enabled;
+  auto set = [&](llvm::StringRef name, bool isOn) {
+    enabled[name] = isOn;
+    llvm::X86::updateImpliedFeatures(name, isOn, enabled);
+  };
+  llvm::SmallVector<llvm::StringRef> names;
+  llvm::X86::getFeaturesForCPU(cpu, names);
+  for (llvm::StringRef name : names)
+    set(name, true);
+  for (llvm::StringRef name : llvm::split(features, ','))
+    if (name.starts_with("+") || name.starts_with("-"))
+      set(name.drop_front(), name.front() == '+');
+  uint64_t needs = 0;
+  for (const auto &feature : enabled)
+    if (feature.second)
+      needs |= getX86Bit(feature.first());
+  return needs;
+}
+
+static std::vector<Chip> makeChips() {
+  constexpr const char *x86 = "x86_64-unknown-linux-gnu", *arm = "aarch64-unknown-linux-gnu";
+  std::vector<Chip> chips = {
+      {"x86-64-v4", x86, "x86-64-v4", "", 0, 64, {8, 2}, {1, 8}, true, true},
+      {"x86-64-v3", x86, "x86-64-v3", "", 0, 32, {4, 3}, {1, 8}, true, false},
+      {"x86-64-v2", x86, "x86-64-v2", "", 0, 16, {4, 3}, {1, 8}, false, false},
+      {"aarch64", arm, "generic", "+neon", 0, 16, {6, 4}, {1, 8}, true, false},
+  };
+  for (Chip &chip : chips)
+    chip.needs = getNeeds(chip.triple, chip.cpu, chip.features);
+  return chips;
 }
 
 /// The processor's own features in LLVM's syntax.
-std::string getHostFeatures(const llvm::StringMap<bool> &features) {
+static std::string getHostFeatures() {
   std::vector<std::string> enabled;
-  for (const auto &feature : features)
+  for (const auto &feature : llvm::sys::getHostCPUFeatures())
     enabled.push_back((feature.second ? "+" : "-") + feature.first().str());
   llvm::sort(enabled);
   return llvm::join(enabled, ",");
 }
 
-llvm::Expected<Chip> findNativeChip() {
-  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
-  llvm::Triple host(llvm::sys::getProcessTriple());
-  for (const Row &row : getRows()) {
-    bool runs =
-        llvm::Triple(row.chip.triple).getArch() == host.getArch() &&
-        llvm::all_of(row.needs, [&](const char *feature) { return features.lookup(feature); });
-    if (!runs)
-      continue;
-    Chip chip = row.chip;
-    chip.triple = host.str();
-    chip.cpu = llvm::sys::getHostCPUName().str();
-    chip.features = getHostFeatures(features);
-    return chip;
-  }
-  return llvm::createStringError("no chip of the table runs on this machine (%s)",
-                                 host.str().c_str());
-}
+namespace {
+
+/// This machine, in LLVM's words.
+struct Host {
+  std::string triple = llvm::sys::getProcessTriple();
+  std::string cpu = llvm::sys::getHostCPUName().str();
+  std::string features = getHostFeatures();
+  uint64_t has = mix::getNeeds(triple, cpu, features);
+};
 
 } // namespace
 
+static const Host &getHost() {
+  static const Host host;
+  return host;
+}
+
+bool mix::runsOnHost(const Chip &chip) {
+  const Host &host = getHost();
+  return llvm::Triple(chip.triple).getArch() == llvm::Triple(host.triple).getArch() &&
+         (chip.needs & ~host.has) == 0;
+}
+
+static llvm::Expected<Chip> findNativeChip() {
+  const Host &host = getHost();
+  for (const Chip &row : getChips())
+    if (runsOnHost(row)) {
+      Chip chip = row;
+      chip.triple = host.triple;
+      chip.cpu = host.cpu;
+      chip.features = host.features;
+      chip.needs = host.has;
+      return chip;
+    }
+  return llvm::createStringError("no chip of the table runs on this machine (%s)",
+                                 host.triple.c_str());
+}
+
 llvm::ArrayRef<Chip> mix::getChips() {
-  static const std::vector<Chip> chips = [] {
-    std::vector<Chip> all;
-    for (const Row &row : getRows())
-      all.push_back(row.chip);
-    return all;
-  }();
+  static const std::vector<Chip> chips = makeChips();
   return chips;
 }
 

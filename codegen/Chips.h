@@ -31,6 +31,7 @@ struct Chip {
   std::string triple;   ///< LLVM target triple.
   std::string cpu;      ///< LLVM's name of the processor.
   std::string features; ///< LLVM's feature string, e.g. "+avx2,+fma".
+  uint64_t needs;       ///< `mixwright_kernel.needs` of code for it: follows from the above.
   int64_t vectorBytes;  ///< Width of a native vector register.
   RegisterTile tile;    ///< For products of two matrices.
   RegisterTile rowTile; ///< For products with one row.
@@ -48,6 +49,13 @@ llvm::ArrayRef<Chip> getChips();
 /// the processor's own name and features, so that LLVM schedules for it.
 /// An unknown name is an error that lists the known ones.
 llvm::Expected<Chip> findChip(llvm::StringRef name);
+
+/// Whether code for a row runs on this machine.
+bool runsOnHost(const Chip &chip);
+
+/// The bits of `mixwright_kernel.needs` that code for a processor has, by LLVM's names
+/// of its architecture, model and features.
+uint64_t getNeeds(llvm::StringRef triple, llvm::StringRef cpu, llvm::StringRef features);
 
 } // namespace mix
 

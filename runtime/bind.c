@@ -58,13 +58,7 @@ static mixwright_status check_arg(const mixwright_kernel *kernel, const mixwrigh
 }
 
 static mixwright_status check_kernel(const mixwright_kernel *kernel) {
-  if (!kernel)
-    return mw_fail(MIXWRIGHT_INVALID_KERNEL, "the kernel is null");
-  if (kernel->abi_version != MIXWRIGHT_ABI_VERSION)
-    return mw_fail(MIXWRIGHT_INVALID_KERNEL,
-                   "the kernel has ABI version %u, but this runtime has version %d",
-                   kernel->abi_version, MIXWRIGHT_ABI_VERSION);
-  if (!kernel->mixer || kernel->num_args < 0 || kernel->num_spaces < 0 || kernel->num_phases < 0)
+  if (kernel->num_args < 0 || kernel->num_spaces < 0 || kernel->num_phases < 0)
     return mw_fail(MIXWRIGHT_INVALID_KERNEL, "the description of the kernel is damaged");
   for (int32_t n = 0; n < kernel->num_args; ++n)
     MW_CHECK(check_arg(kernel, &kernel->args[n]));

@@ -81,7 +81,7 @@ typedef struct mw_binding {
   char *workspace;
 } mw_binding;
 
-/* Checks kernel and tensors and fills `binding`. If nothing is packed, the arguments
+/* Checks a selected kernel and tensors and fills `binding`. If nothing is packed, the arguments
  * of kind workspace have `data` NULL and `batch_stride`, `head_stride` set as if they
  * began there. */
 mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensors,

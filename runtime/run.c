@@ -222,6 +222,7 @@ static const mixwright_options defaults;
 mixwright_status mixwright_run(const mixwright_kernel *kernel, DLTensor *const *tensors,
                                int32_t num_tensors, const mixwright_options *options) {
   options = options ? options : &defaults;
+  MW_CHECK(mixwright_select(kernel, &kernel));
   mw_binding binding;
   mixwright_status status = mw_bind(kernel, tensors, num_tensors, options, &binding);
   if (status != MIXWRIGHT_OK)
@@ -236,6 +237,7 @@ mixwright_status mixwright_workspace_bytes(const mixwright_kernel *kernel, DLTen
                                            size_t *bytes) {
   if (!bytes)
     return mw_fail(MIXWRIGHT_INVALID_ARGUMENT, "the address of the result is null");
+  MW_CHECK(mixwright_select(kernel, &kernel));
   mw_binding binding;
   mixwright_status status =
       mw_bind(kernel, tensors, num_tensors, options ? options : &defaults, &binding);

@@ -1,5 +1,6 @@
 """lit configuration: shell tests with FileCheck over the built tools."""
 import os
+import shutil
 import sys
 import lit.formats
 
@@ -21,3 +22,8 @@ config.substitutions.append(("%examples", os.path.join(config.mixwright_source_d
 config.substitutions.append(("%python", sys.executable))
 config.substitutions.append(
     ("%mlir_includes", " ".join("-I " + path for path in config.mlir_include_dirs.split(";"))))
+
+# Programs that only some tests need.
+for tool in ["qemu-x86_64", "qemu-aarch64", "aarch64-linux-gnu-gcc"]:
+    if shutil.which(tool):
+        config.available_features.add(tool)

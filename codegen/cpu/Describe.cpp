@@ -20,8 +20,8 @@ namespace {
 /// Writes LLVM globals whose initialisers are structs of numbers and addresses.
 class Describer {
 public:
-  Describer(OpBuilder &b, ArrayRef<EmittedPhase> phases, StringRef target)
-      : b(b), phases(phases), first(phases.front().phase), target(target), loc(first.getLoc()),
+  Describer(OpBuilder &b, ArrayRef<EmittedPhase> phases, const Chip &chip)
+      : b(b), phases(phases), first(phases.front().phase), chip(chip), loc(first.getLoc()),
         pointer(LLVM::LLVMPointerType::get(b.getContext())), i32(b.getI32Type()),
         i64(b.getI64Type()) {}
 
@@ -48,7 +48,7 @@ private:
   OpBuilder &b;
   ArrayRef<EmittedPhase> phases;
   func::FuncOp first;
-  StringRef target;
+  const Chip &chip;
   Location loc;
   Type pointer, i32, i64;
   std::string prefix;
@@ -218,7 +218,7 @@ LogicalResult Describer::run() {
   auto form = first->getAttrOfType<StringAttr>("tile.form");
   if (!mixer || !form)
     return first.emitError("expects a phase to have 'tile.mixer' and 'tile.form'");
-  std::string name = "mixwright_kernel_" + mixer.str() + "_" + form.str();
+  std::string name = MIXWRIGHT_KERNEL_PREFIX + mixer.str() + "_" + form.str();
   prefix = "." + name;
   for (EmittedPhase emitted : phases)
     if (emitted.phase.getArgumentTypes() != first.getArgumentTypes())
@@ -238,18 +238,21 @@ LogicalResult Describer::run() {
   Fields kernel = {number(i32, MIXWRIGHT_ABI_VERSION),
                    string(mixer.getValue()),
                    string(form.getValue()),
-                   string(target),
+                   string(chip.name),
+                   number(i64, chip.needs),
                    number(i32, spaceRows.size()),
                    spaceArray,
                    number(i32, argumentRows.size()),
                    argumentArray,
                    number(i32, phaseRows.size()),
-                   phaseArray};
-  Type type = structOf({i32, pointer, pointer, pointer, i32, pointer, i32, pointer, i32, pointer});
+                   phaseArray,
+                   [&] { return LLVM::ZeroOp::create(b, loc, pointer); }};
+  Type type = structOf(
+      {i32, pointer, pointer, pointer, i64, i32, pointer, i32, pointer, i32, pointer, pointer});
   makeGlobal(name, type, LLVM::Linkage::External, [&] { return makeStruct(type, kernel); });
   return success();
 }
 
-LogicalResult cpu::emitDescription(OpBuilder &b, ArrayRef<EmittedPhase> phases, StringRef target) {
-  return Describer(b, phases, target).run();
+LogicalResult cpu::emitDescription(OpBuilder &b, ArrayRef<EmittedPhase> phases, const Chip &chip) {
+  return Describer(b, phases, chip).run();
 }

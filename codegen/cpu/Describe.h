@@ -8,6 +8,7 @@
 #ifndef MIXWRIGHT_CODEGEN_CPU_DESCRIBE_H
 #define MIXWRIGHT_CODEGEN_CPU_DESCRIBE_H
 
+#include "codegen/Chips.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Builders.h"
@@ -22,9 +23,10 @@ struct EmittedPhase {
 
 /// Writes the exported constant `mixwright_kernel_<mixer>_<form>` of
 /// `mixwright/abi.h` from the attributes of the phases, which are all of one mixer
-/// and form, in order. Reports attributes that are missing or contradict each other.
+/// and form, in order. Its last field, `next`, is null. Reports attributes that are missing or
+/// contradict each other.
 mlir::LogicalResult emitDescription(mlir::OpBuilder &b, llvm::ArrayRef<EmittedPhase> phases,
-                                    llvm::StringRef target);
+                                    const Chip &chip);
 
 } // namespace mix::cpu
 

@@ -66,7 +66,7 @@ struct Emit : mix::cpu::impl::CpuEmitBase<Emit> {
       emitted.push_back({phase, function});
     }
     b.setInsertionPointToEnd(getOperation().getBody());
-    if (failed(emitDescription(b, emitted, row.name)))
+    if (failed(emitDescription(b, emitted, row)))
       return failure();
     for (func::FuncOp phase : phases)
       phase.erase();

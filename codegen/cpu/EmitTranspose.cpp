@@ -53,6 +53,8 @@ static func::FuncOp getTransposeFunction(KernelBuilder &k, ModuleOp module, Type
   auto function = func::FuncOp::create(
       k.b, k.loc, name, k.b.getFunctionType({pointer, i64, pointer, i64, i64, i64}, {}));
   function.setPrivate();
+  function->setAttr("llvm.linkage",
+                    LLVM::LinkageAttr::get(k.b.getContext(), LLVM::Linkage::Internal));
   function->setAttr("no_inline", k.b.getUnitAttr());
   k.b.setInsertionPointToStart(function.addEntryBlock());
   auto args = function.getArguments();

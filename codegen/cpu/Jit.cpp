@@ -14,9 +14,6 @@
 
 using namespace mix::cpu;
 
-/// How the symbols of kernel descriptions begin.
-static constexpr llvm::StringLiteral kKernelPrefix = "mixwright_kernel_";
-
 LoadedObject::LoadedObject(std::unique_ptr<llvm::orc::LLJIT> jit) : jit(std::move(jit)) {}
 LoadedObject::~LoadedObject() = default;
 
@@ -37,7 +34,7 @@ static llvm::Expected<std::vector<std::string>> findKernelSymbols(llvm::MemoryBu
     llvm::Expected<llvm::StringRef> name = symbol.getName();
     if (!name)
       return name.takeError();
-    if (name->starts_with(kKernelPrefix))
+    if (name->starts_with(MIXWRIGHT_KERNEL_PREFIX))
       names.push_back(name->str());
   }
   return names;

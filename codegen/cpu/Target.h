@@ -20,9 +20,10 @@ class TimingScope;
 
 namespace mix::cpu {
 
-struct TargetOptions {
-  std::string chip = "native";         ///< Row of the chip table.
-  mlir::TimingScope *timing = nullptr; ///< If given, gets one timer per stage.
+/// A tile program and the row of the chip table that it is to be compiled for.
+struct Variant {
+  mlir::ModuleOp phases;
+  std::string chip = "native";
 };
 
 /// What the compiler can show of its output.
@@ -35,13 +36,15 @@ void registerTargetDialects(mlir::DialectRegistry &registry);
 
 /// Compiles all phases of a module to a relocatable object: position independent,
 /// in the small code model. It exports one `mixwright_kernel` per mixer and form, and
-/// needs the C library and its functions of <math.h>. The module becomes LLVM dialect.
-/// What is wrong with the program is reported by diagnostics; the error says that they were.
-llvm::Expected<Object> compileToObject(mlir::ModuleOp phases, const TargetOptions &options);
+/// needs the C library and its functions of <math.h>. Several variants, which are for
+/// chips of one architecture, give one object whose kernels are lists in that order.
+/// The modules become LLVM dialect. What is wrong with a program is reported by diagnostics;
+/// the error says that they were. `timing`, if given, gets one timer per stage.
+llvm::Expected<Object> compileToObject(llvm::ArrayRef<Variant> variants,
+                                       mlir::TimingScope *timing = nullptr);
 
 /// The same way, to a text.
-llvm::Expected<std::string> compileToText(mlir::ModuleOp phases, TextKind kind,
-                                          const TargetOptions &options);
+llvm::Expected<std::string> compileToText(llvm::ArrayRef<Variant> variants, TextKind kind);
 
 } // namespace mix::cpu
 

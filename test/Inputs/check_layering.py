@@ -8,7 +8,7 @@ ALLOWED = {
     "dialect": [],
     "frontends": ["dialect/", "mixwright/abi.h"],
     "passes": ["dialect/"],
-    "codegen": ["dialect/", "passes/Passes.h", "mixwright/abi.h"],
+    "codegen": ["dialect/", "passes/Passes.h", "mixwright/abi.h", "mixwright/x86_features.def"],
     "runtime": ["mixwright/"],
 }
 OURS = re.compile(r"(dialect|frontends|passes|codegen|runtime|tools|test|mixwright)/")

@@ -75,5 +75,15 @@ static const mixwright_phase phases[] = {
     {add, BLOCK_SUMS_K, -1, 0, 0, BLOCK_SUMS_SCRATCH},
 };
 
-const mixwright_kernel block_sums = {
-    MIXWRIGHT_ABI_VERSION, "block_sums", "recurrent", "any", 2, spaces, 8, args, 3, phases};
+const mixwright_kernel block_sums = {MIXWRIGHT_ABI_VERSION,
+                                     "block_sums",
+                                     "recurrent",
+                                     "any",
+                                     0,
+                                     2,
+                                     spaces,
+                                     8,
+                                     args,
+                                     3,
+                                     phases,
+                                     NULL};

@@ -26,8 +26,9 @@ const mixwright_arg countArg = {"n", MIXWRIGHT_OUTPUT, MIXWRIGHT_F64, 1, {{"T", 
 
 mixwright_status runCount(Tensor &counts, mixwright_options options) {
   const mixwright_phase phase = {countRun, 1, 0, 1, 0, 0};
-  const mixwright_kernel kernel = {MIXWRIGHT_ABI_VERSION, "count", "recurrent", "any", 1,
-                                   &countSpace,           1,       &countArg,   1,     &phase};
+  const mixwright_kernel kernel = {
+      MIXWRIGHT_ABI_VERSION, "count", "recurrent", "any", 0,      1,
+      &countSpace,           1,       &countArg,   1,     &phase, nullptr};
   DLTensor *tensors[] = {&counts.view};
   options.layout = MIXWRIGHT_SINGLE;
   return mixwright_run(&kernel, tensors, 1, &options);

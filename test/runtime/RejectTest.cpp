@@ -38,7 +38,28 @@ TEST_F(Reject, NullKernel) {
 
 TEST_F(Reject, AnotherAbiVersion) {
   kernel.abi_version = 99;
-  expect(MIXWRIGHT_INVALID_KERNEL, "the kernel has ABI version 99, but this runtime has version 1");
+  expect(MIXWRIGHT_INVALID_KERNEL, "the kernel has ABI version 99, but this runtime has version 2");
+}
+
+TEST_F(Reject, AnotherAbiVersionFurtherOn) {
+  mixwright_kernel lesser = kernel;
+  lesser.abi_version = 99;
+  kernel.needs = UINT64_MAX;
+  kernel.next = &lesser;
+  expect(MIXWRIGHT_INVALID_KERNEL, "the kernel has ABI version 99, but this runtime has version 2");
+}
+
+TEST_F(Reject, AnotherProcessor) {
+  mixwright_kernel lesser = kernel;
+  kernel.target = "best";
+  lesser.target = "good";
+  kernel.needs = uint64_t(1) << 63 | uint64_t(1) << 62;
+  lesser.needs = uint64_t(1) << 63;
+  kernel.next = &lesser;
+  std::string unknown = " a feature that this runtime does not know";
+  expect(MIXWRIGHT_UNSUPPORTED, ("kernel 'block_sums' does not run on this processor: best needs" +
+                                 unknown + unknown + "; good needs" + unknown)
+                                    .c_str());
 }
 
 TEST_F(Reject, DamagedArgument) {

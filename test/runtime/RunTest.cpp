@@ -223,4 +223,21 @@ TEST(Run, FindsArguments) {
   EXPECT_EQ(mixwright_find_arg(&block_sums, MIXWRIGHT_INPUT, "S"), -1);
 }
 
+TEST(Run, TheFirstKernelOfAListThatTheProcessorCanRun) {
+  mixwright_kernel best = block_sums, good = block_sums, any = block_sums;
+  best.needs = UINT64_MAX;
+  best.next = &good;
+  good.next = &any;
+  best.phases = any.phases = nullptr; // would crash
+  const mixwright_kernel *selected = nullptr;
+  ASSERT_EQ(mixwright_select(&best, &selected), MIXWRIGHT_OK);
+  EXPECT_EQ(selected, &good);
+  Call call(2, 5, 3, 3, 3, 1);
+  std::vector<DLTensor *> views = call.views();
+  ASSERT_EQ(mixwright_run(&best, views.data(), static_cast<int32_t>(views.size()), nullptr),
+            MIXWRIGHT_OK)
+      << mixwright_last_error();
+  expectDefinition(call);
+}
+
 } // namespace

@@ -137,7 +137,7 @@ static Expected<CacheEntry> compileEntry(Program program, const KernelOptions &o
     return lowered.takeError();
   ModuleOp module = *lowered->program.module;
   DiagnosticCollector diagnostics(*module.getContext());
-  auto object = cpu::compileToObject(module, cpu::TargetOptions{options.chip});
+  auto object = cpu::compileToObject({{module, options.chip}});
   if (!object) {
     std::string failed = toString(object.takeError()), details = diagnostics.getErrors();
     return llvm::createStringError(details.empty() ? failed : details);
@@ -153,6 +153,8 @@ Expected<CompiledKernel> mix::driver::compile(Spec &spec, const SizeMap &sizes,
   Expected<Chip> chip = findChip(options.chip);
   if (!chip)
     return chip.takeError();
+  if (!runsOnHost(*chip))
+    return llvm::createStringError("code for '" + options.chip + "' does not run on this machine");
   Cache cache(Cache::findDirectory());
   std::string key = makeKey(*program->module, options, *chip);
   std::optional<CacheEntry> entry = cache.load(key);

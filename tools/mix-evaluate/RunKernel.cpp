@@ -243,9 +243,7 @@ Expected<Evaluation> mix::runOnCpu(ModuleOp module, StringRef mixer, StringRef c
                           ShapedType::isDynamic(strides.back()));
     }
   OwningOpRef<ModuleOp> copy = module.clone();
-  cpu::TargetOptions options;
-  options.chip = chip.str();
-  auto object = cpu::compileToObject(*copy, options);
+  auto object = cpu::compileToObject({{*copy, chip.str()}});
   if (!object)
     return object.takeError();
   auto loaded = cpu::load(*object);

@@ -15,6 +15,8 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace mix;
 using namespace mix::driver;
@@ -26,64 +28,105 @@ using llvm::StringRef;
 
 namespace {
 
-/// What can be written, and the ending of its file.
+/// What can be written, the ending of its file, and whether every architecture has its own.
 struct Artefact {
   StringRef name, ending;
+  bool isMachineCode;
 };
 
-constexpr Artefact artefacts[] = {{"obj", ".o"},       {"so", ".so"}, {"header", ".h"},
-                                  {"llvm", ".ll"},     {"asm", ".s"}, {"tile", ".tile.mlir"},
-                                  {"mix", ".mix.mlir"}};
+constexpr Artefact artefacts[] = {{"obj", ".o", true},        {"so", ".so", true},
+                                  {"header", ".h", false},    {"llvm", ".ll", true},
+                                  {"asm", ".s", true},        {"tile", ".tile.mlir", false},
+                                  {"mix", ".mix.mlir", false}};
 
-/// One compilation: a mixer in one form and type at fixed feature sizes.
+/// The chips of one architecture, best first: what one object holds.
+struct Architecture {
+  StringRef name; ///< as in triples: "x86_64"
+  std::vector<std::string> chips;
+};
+
+/// What to compile: a mixer in one form and type at fixed feature sizes.
+struct Request {
+  SizeMap sizes;
+  Form form;
+  ElementType type;
+  std::vector<Architecture> architectures;
+  std::string directory;
+};
+
+/// Writes the files of a request.
 class Job {
 public:
-  Job(Spec &spec, SizeMap sizes, KernelOptions options, StringRef directory)
-      : spec(spec), sizes(std::move(sizes)), options(std::move(options)), directory(directory) {}
+  Job(Spec &spec, const Request &request) : spec(spec), request(request) {}
 
-  Error emit(StringRef artefact) {
-    Expected<std::string> bytes = produce(artefact);
-    if (!bytes)
-      return bytes.takeError();
-    return artefact == "so" ? linkShared(*bytes) : writeFile(getPath(artefact), *bytes);
-  }
-
-  std::string getPath(StringRef artefact) const {
-    auto found = llvm::find_if(artefacts, [&](const Artefact &a) { return a.name == artefact; });
-    llvm::SmallString<128> path(directory);
-    llvm::sys::path::append(path, spec.getSignature().mixer + "_" + getFormName(options.form) +
-                                      found->ending);
-    return path.str().str();
+  /// Writes one artefact, and to stdout the names of its files.
+  Error emit(const Artefact &artefact) {
+    for (const Architecture &architecture : request.architectures) {
+      Expected<std::string> bytes = produce(artefact, architecture);
+      if (!bytes)
+        return bytes.takeError();
+      std::string path = getPath(artefact, architecture);
+      if (Error error = artefact.name == "so" ? linkShared(path, *bytes, architecture)
+                                              : writeFile(path, *bytes))
+        return error;
+      llvm::outs() << path << '\n';
+      if (!artefact.isMachineCode)
+        break;
+    }
+    return Error::success();
   }
 
 private:
+  std::string getPath(const Artefact &artefact, const Architecture &architecture) const {
+    bool isOneOfSeveral = artefact.isMachineCode && request.architectures.size() > 1;
+    llvm::SmallString<128> path(request.directory);
+    llvm::sys::path::append(path, spec.getSignature().mixer + "_" + getFormName(request.form) +
+                                      (isOneOfSeveral ? "." + architecture.name : "") +
+                                      artefact.ending);
+    return path.str().str();
+  }
+
   static std::string print(mlir::ModuleOp module) {
     std::string text;
     llvm::raw_string_ostream(text) << module << '\n';
     return text;
   }
 
+  std::string printHeader() const {
+    llvm::SmallVector<StringRef> chips;
+    for (const Architecture &architecture : request.architectures)
+      llvm::append_range(chips, architecture.chips);
+    return makeHeader(spec.getSignature(), request.sizes, request.form, request.type,
+                      llvm::join(chips, ", "));
+  }
+
   /// The contents of the file; for a shared library those of its object.
-  Expected<std::string> produce(StringRef artefact) {
-    if (artefact == "header")
-      return makeHeader(spec.getSignature(), sizes, options);
-    if (artefact == "mix") {
-      Expected<LoweredProgram> lowered = normalize(spec, sizes);
+  Expected<std::string> produce(const Artefact &artefact, const Architecture &architecture) {
+    if (artefact.name == "header")
+      return printHeader();
+    if (artefact.name == "mix") {
+      Expected<LoweredProgram> lowered = normalize(spec, request.sizes);
       if (!lowered)
         return lowered.takeError();
       return print(*lowered->program.module);
     }
-    Expected<LoweredProgram> lowered = tile(spec, sizes, options);
-    if (!lowered)
-      return lowered.takeError();
-    mlir::ModuleOp module = *lowered->program.module;
-    if (artefact == "tile")
-      return print(module);
-    cpu::TargetOptions target{options.chip};
-    if (artefact == "llvm" || artefact == "asm")
-      return cpu::compileToText(
-          module, artefact == "asm" ? cpu::TextKind::Assembly : cpu::TextKind::LLVMIR, target);
-    auto object = cpu::compileToObject(module, target);
+    std::vector<LoweredProgram> programs;
+    std::vector<cpu::Variant> variants;
+    for (const std::string &chip : architecture.chips) {
+      Expected<LoweredProgram> lowered =
+          tile(spec, request.sizes, {request.form, request.type, chip});
+      if (!lowered)
+        return lowered.takeError();
+      if (artefact.name == "tile")
+        return print(*lowered->program.module);
+      programs.push_back(std::move(*lowered));
+      variants.push_back({*programs.back().program.module, chip});
+    }
+    if (artefact.name == "asm")
+      return cpu::compileToText(variants, cpu::TextKind::Assembly);
+    if (artefact.name == "llvm")
+      return cpu::compileToText(variants, cpu::TextKind::LLVMIR);
+    auto object = cpu::compileToObject(variants);
     if (!object)
       return object.takeError();
     return std::string(object->begin(), object->end());
@@ -103,26 +146,25 @@ private:
     return Error::success();
   }
 
-  Error linkShared(StringRef object) {
-    auto compiler = llvm::sys::findProgramByName("cc");
+  static Error linkShared(StringRef path, StringRef object, const Architecture &architecture) {
+    bool isNative = llvm::Triple(llvm::sys::getProcessTriple()).getArchName() == architecture.name;
+    std::string name = isNative ? "cc" : (architecture.name + "-linux-gnu-gcc").str();
+    auto compiler = llvm::sys::findProgramByName(name);
     if (!compiler)
-      return createStringError("a shared library needs a linker, but there is no 'cc'");
+      return createStringError("a shared library needs a linker, but there is no '" + name + "'");
     llvm::SmallString<128> temporary;
     if (std::error_code code = llvm::sys::fs::createTemporaryFile("mixwright", "o", temporary))
       return createStringError("cannot write a temporary file: " + code.message());
     Error error = writeFile(temporary, object);
-    std::string output = getPath("so");
-    StringRef words[] = {*compiler, "-shared", "-o", output, temporary, "-lm"};
+    StringRef words[] = {*compiler, "-shared", "-o", path, temporary, "-lm"};
     if (!error && llvm::sys::ExecuteAndWait(*compiler, words) != 0)
-      error = createStringError("'cc' could not link '" + output + "'");
+      error = createStringError("'" + name + "' could not link '" + path + "'");
     llvm::sys::fs::remove(temporary);
     return error;
   }
 
   Spec &spec;
-  SizeMap sizes;
-  KernelOptions options;
-  std::string directory;
+  const Request &request;
 };
 
 /// The form to compile: the one that was asked for, or the fastest that has a tile program.
@@ -151,16 +193,46 @@ Expected<Form> chooseForm(const Arguments &arguments, Spec &spec, const SizeMap 
   return createStringError(reasons);
 }
 
-Expected<llvm::SmallVector<StringRef>> parseArtefacts(StringRef text) {
-  llvm::SmallVector<StringRef> names;
-  text.split(names, ',', -1, /*KeepEmpty=*/false);
-  for (StringRef name : names)
-    if (llvm::none_of(artefacts, [&](const Artefact &a) { return a.name == name; }))
+Expected<llvm::SmallVector<Artefact>> parseArtefacts(StringRef text) {
+  llvm::SmallVector<Artefact> wanted;
+  for (StringRef name : llvm::split(text, ',')) {
+    auto found = llvm::find_if(artefacts, [&](const Artefact &a) { return a.name == name; });
+    if (found == std::end(artefacts))
       return createStringError(
           "--emit: expected " +
           llvm::join(llvm::map_range(artefacts, [](const Artefact &a) { return a.name; }), ", ") +
           ", got '" + name + "'");
-  return names;
+    wanted.push_back(*found);
+  }
+  return wanted;
+}
+
+/// Sorts chips by architecture, and within one the best to the front.
+Expected<std::vector<Architecture>> parseTargets(StringRef text) {
+  std::vector<std::pair<std::string, Chip>> targets;
+  for (StringRef name : llvm::split(text, ',')) {
+    Expected<Chip> chip = findChip(name);
+    if (!chip)
+      return createStringError("--target: " + toString(chip.takeError()));
+    if (llvm::any_of(targets, [&](auto &target) { return target.first == name; }))
+      return createStringError("--target names '" + name + "' twice");
+    targets.push_back({name.str(), std::move(*chip)});
+  }
+  auto rank = [](const Chip &chip) {
+    auto row = llvm::find_if(getChips(), [&](const Chip &row) { return row.name == chip.name; });
+    return std::pair(row, -llvm::popcount(chip.needs)); // the native chip has a row's name
+  };
+  llvm::sort(targets, [&](auto &a, auto &b) { return rank(a.second) < rank(b.second); });
+  std::vector<Architecture> architectures;
+  for (auto &[name, chip] : targets) {
+    StringRef architecture = llvm::Triple::getArchTypeName(llvm::Triple(chip.triple).getArch());
+    auto found =
+        llvm::find_if(architectures, [&](const Architecture &a) { return a.name == architecture; });
+    if (found == architectures.end())
+      found = architectures.insert(found, {architecture, {}});
+    found->chips.push_back(name);
+  }
+  return architectures;
 }
 
 Error checkSizes(const Signature &signature, const SizeMap &sizes) {
@@ -191,26 +263,22 @@ Expected<int> compileFile(const Arguments &arguments) {
   auto wanted = parseArtefacts(arguments.get("emit", "obj,header"));
   if (!wanted)
     return wanted.takeError();
-  KernelOptions options;
-  options.type = *dtype == "f32" ? ElementType::F32 : ElementType::F64;
-  options.chip = arguments.get("target", "native").str();
-  if (Expected<Chip> chip = findChip(options.chip); !chip)
-    return createStringError("--target: " + toString(chip.takeError()));
-  Expected<Form> form = chooseForm(arguments, **spec, *sizes, options.type);
+  auto architectures = parseTargets(arguments.get("target", "native"));
+  if (!architectures)
+    return architectures.takeError();
+  ElementType type = *dtype == "f32" ? ElementType::F32 : ElementType::F64;
+  Expected<Form> form = chooseForm(arguments, **spec, *sizes, type);
   if (!form)
     return form.takeError();
-  options.form = *form;
 
   StringRef directory = arguments.get("output", ".");
   if (std::error_code code =
           llvm::sys::fs::create_directories(directory, true, llvm::sys::fs::perms::all_all))
     return createStringError("cannot make '" + directory + "': " + code.message());
-  Job job(**spec, std::move(*sizes), options, directory);
-  for (StringRef artefact : *wanted) {
-    if (Error error = job.emit(artefact))
+  Request request{std::move(*sizes), *form, type, std::move(*architectures), directory.str()};
+  for (const Artefact &artefact : *wanted)
+    if (Error error = Job(**spec, request).emit(artefact))
       return std::move(error);
-    llvm::outs() << job.getPath(artefact) << '\n';
-  }
   return 0;
 }
 
@@ -223,12 +291,14 @@ Command mix::mixc::getCompileCommand() {
       "write an object, a header and more for use from C",
       "A kernel is compiled for fixed feature sizes and serves every batch, number of heads and\n"
       "number of tokens. It needs libmixwright_runtime, the C library and -lm, nothing else;\n"
-      "examples/c shows a program. --emit takes any of: obj, so, header, llvm, asm, tile (level\n"
+      "examples/c shows a program. Several targets of one architecture share an object, and the\n"
+      "runtime chooses among them by what the processor has; every other architecture has an\n"
+      "object of its own. --emit takes any of: obj, so, header, llvm, asm, tile (level\n"
       "L3), mix (level L2).",
-      "mixc compile examples/gated_delta_rule.mix --size K=128,V=128 --target x86-64-v4\n"
-      "    --emit obj,header --output out",
+      "mixc compile examples/gated_delta_rule.mix --size K=128,V=128\n"
+      "    --target x86-64-v4,x86-64-v3,aarch64 --output out",
       {{"size", Option::AssignmentCommas, "AXIS=N,...", "size of every feature axis"},
-       {"target", Option::Value, "CHIP", "native (default), x86-64-v4, x86-64-v3, ..."},
+       {"target", Option::Value, "CHIP,...", "native (default), x86-64-v4, x86-64-v3, ..."},
        {"emit", Option::Value, "WHAT,...", "default: obj,header"},
        {"output", Option::Value, "DIR", "where to (default: here)"},
        {"form", Option::Value, "FORM", "auto (default), chunked or recurrent"},

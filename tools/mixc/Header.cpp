@@ -18,16 +18,16 @@ namespace {
 
 class HeaderWriter {
 public:
-  HeaderWriter(const Signature &signature, const SizeMap &sizes, const KernelOptions &options,
-               llvm::raw_ostream &os)
-      : signature(signature), sizes(sizes), options(options), os(os),
-        symbol(("mixwright_kernel_" + signature.mixer + "_" + getFormName(options.form)).str()),
+  HeaderWriter(const Signature &signature, const SizeMap &sizes, Form form, ElementType type,
+               StringRef targets, llvm::raw_ostream &os)
+      : signature(signature), sizes(sizes), form(form), type(type), targets(targets), os(os),
+        symbol((MIXWRIGHT_KERNEL_PREFIX + signature.mixer + "_" + getFormName(form)).str()),
         prefix(StringRef(signature.mixer).upper()) {}
 
   void write() {
     std::string guard = StringRef(symbol).upper() + "_H";
-    os << "/* " << signature.mixer << ", " << getFormName(options.form) << " form, "
-       << getTypeName(options.type) << ", for " << options.chip
+    os << "/* " << signature.mixer << ", " << getFormName(form) << " form, " << getTypeName(type)
+       << ", for " << targets
        << ". Written by mixc compile.\n *\n"
           " * Call it with mixwright_run (mixwright/runtime.h) on an array of tensors, in the "
           "order\n"
@@ -65,13 +65,15 @@ private:
       axes.insert(axes.begin(), "B");
     }
     os << "  " << prefix << '_' << arg.name << suffix << " = " << next++ << ", /* " << kind << ' '
-       << (arg.isInteger ? "int64" : getTypeName(options.type)) << " [" << llvm::join(axes, ", ")
-       << "]" << (arg.kind == ArgumentKind::Param ? ", or with H in front" : "") << " */\n";
+       << (arg.isInteger ? "int64" : getTypeName(type)) << " [" << llvm::join(axes, ", ") << "]"
+       << (arg.kind == ArgumentKind::Param ? ", or with H in front" : "") << " */\n";
   }
 
   const Signature &signature;
   const SizeMap &sizes;
-  const KernelOptions &options;
+  Form form;
+  ElementType type;
+  StringRef targets;
   llvm::raw_ostream &os;
   std::string symbol, prefix;
   int next = 0;
@@ -79,10 +81,10 @@ private:
 
 } // namespace
 
-std::string mix::mixc::makeHeader(const Signature &signature, const SizeMap &sizes,
-                                  const KernelOptions &options) {
+std::string mix::mixc::makeHeader(const Signature &signature, const SizeMap &sizes, Form form,
+                                  ElementType type, StringRef targets) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  HeaderWriter(signature, sizes, options, os).write();
+  HeaderWriter(signature, sizes, form, type, targets, os).write();
   return text;
 }

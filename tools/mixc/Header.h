@@ -13,9 +13,9 @@
 namespace mix::mixc {
 
 /// A C header that declares the kernel and documents every tensor of a call: its place
-/// in the array that `mixwright_run` takes, shape and type.
+/// in the array that `mixwright_run` takes, shape and type. It names the targets.
 std::string makeHeader(const driver::Signature &signature, const driver::SizeMap &sizes,
-                       const driver::KernelOptions &options);
+                       driver::Form form, driver::ElementType type, llvm::StringRef targets);
 
 } // namespace mix::mixc
 

@@ -27,7 +27,10 @@ extern "C" {
 
 /* Raised whenever a struct of this header changes; kernels of another version
  * are refused. */
-#define MIXWRIGHT_ABI_VERSION 1
+#define MIXWRIGHT_ABI_VERSION 2
+
+/* How the names of exported kernels begin. */
+#define MIXWRIGHT_KERNEL_PREFIX "mixwright_kernel_"
 
 /* The most dimensions that a declared tensor may have (batch and head excluded). */
 #define MIXWRIGHT_MAX_RANK 4
@@ -94,17 +97,21 @@ typedef struct mixwright_phase {
   int64_t scratch_bytes;
 } mixwright_phase;
 
+/* A mixer in one form. Compiled for several processors, it is a list: the best first;
+ * those that follow have the same arguments, workspaces apart. */
 typedef struct mixwright_kernel {
   uint32_t abi_version;
   const char *mixer;
   const char *form;   /* "recurrent", "chunked" */
   const char *target; /* "x86-64-v4", ... */
+  uint64_t needs;     /* features of the processor, as bits of mixwright/x86_features.def */
   int32_t num_spaces;
   const mixwright_space *spaces;
   int32_t num_args;
   const mixwright_arg *args;
   int32_t num_phases;
   const mixwright_phase *phases;
+  const struct mixwright_kernel *next; /* for a processor that lacks what this one needs */
 } mixwright_kernel;
 
 #ifdef __cplusplus

@@ -36,7 +36,8 @@ typedef enum mixwright_status {
   MIXWRIGHT_INVALID_ARGUMENT = 1, /* a tensor or option is not what the kernel declares */
   MIXWRIGHT_INVALID_KERNEL = 2,   /* another ABI version, or a damaged description */
   MIXWRIGHT_OUT_OF_MEMORY = 3,
-  MIXWRIGHT_THREAD_ERROR = 4 /* the system refused a thread */
+  MIXWRIGHT_THREAD_ERROR = 4, /* the system refused a thread */
+  MIXWRIGHT_UNSUPPORTED = 5   /* the processor lacks what the kernel needs */
 } mixwright_status;
 
 /* What the last call that failed on this thread had to say; "" if none has.
@@ -124,6 +125,12 @@ typedef struct mixwright_options {
   void *workspace; /* aligned to 64; NULL: allocated for the duration of the call */
   size_t workspace_bytes;
 } mixwright_options;
+
+/* The kernel of a list that calls run on this processor: the first whose needs it
+ * meets. Every function below selects by itself. If there is none, the message names
+ * what the processor lacks for each. */
+MIXWRIGHT_EXPORT mixwright_status mixwright_select(const mixwright_kernel *kernel,
+                                                   const mixwright_kernel **selected);
 
 /* Runs a kernel. `tensors` holds one tensor per argument of kernel->args, in that
  * order, workspaces left out; an initial state (the spec's value is used) and a

@@ -93,7 +93,7 @@ public:
     auto module = mlir::parseSourceString<mlir::ModuleOp>(source, &getContext());
     if (!module)
       return;
-    auto object = cpu::compileToObject(*module, {chip});
+    auto object = cpu::compileToObject({{*module, chip}});
     if (!object) {
       ADD_FAILURE() << llvm::toString(object.takeError());
       return;
@@ -133,13 +133,11 @@ template <typename Real> std::string getVectorType(const Chip &chip) {
   return "vector<" + std::to_string(chip.getLanes(sizeof(Real))) + "x" + elementName<Real> + ">";
 }
 
-/// Rows that this machine can run: those with at most the vectors of the native row.
+/// Rows that this machine can run.
 std::vector<Chip> getRunnableChips() {
   std::vector<Chip> chips;
-  Chip native = llvm::cantFail(findChip("native"));
   for (const Chip &chip : getChips())
-    if (llvm::Triple(chip.triple).getArch() == llvm::Triple(native.triple).getArch() &&
-        chip.vectorBytes <= native.vectorBytes)
+    if (runsOnHost(chip))
       chips.push_back(chip);
   return chips;
 }

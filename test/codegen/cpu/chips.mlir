@@ -3,7 +3,7 @@
 // RUN: mix-opt %s --mix-cpu-pipeline=chip=x86-64-v4 | FileCheck %s --check-prefix=V4
 // RUN: mix-opt %s --mix-cpu-pipeline=chip=x86-64-v3 | FileCheck %s --check-prefix=V3
 // RUN: mix-opt %s --mix-cpu-pipeline=chip=x86-64-v2 | FileCheck %s --check-prefix=V2
-// RUN: mix-opt %s --mix-cpu-pipeline=chip=armv8-a | FileCheck %s --check-prefix=ARM
+// RUN: mix-opt %s --mix-cpu-pipeline=chip=aarch64 | FileCheck %s --check-prefix=ARM
 //
 // 8 x 2 accumulators of 16 lanes: 16 fused multiply-adds per step of the reduction.
 // V4-COUNT-16: llvm.intr.fmuladd({{.*}}) : (vector<16xf32>, vector<16xf32>, vector<16xf32>)
