@@ -47,6 +47,7 @@ Block::Block(Launch &launch, Dim3 position, std::vector<std::unique_ptr<Thread>>
     thread.position = {index % size.x, index / size.x % size.y, index / size.x / size.y};
     thread.state = State::Ready;
     thread.call = nullptr;
+    thread.hasUnreleasedAccess = thread.lacksAcquire = false;
     thread.openCopies.clear();
     thread.copyGroups.clear();
     thread.fiber.start(runThread, &thread);
@@ -125,6 +126,15 @@ void Block::reportEnd() {
 // Memory
 //===----------------------------------------------------------------------===//
 
+void Block::checkFences(Thread &thread, const Site &site) {
+  thread.hasUnreleasedAccess = true;
+  if (!thread.lacksAcquire)
+    return;
+  thread.lacksAcquire = false;
+  report(FindingKind::Race, thread.index, site,
+         "no acquire fence stands between the last barrier and this access to shared memory");
+}
+
 void Block::access(Thread &thread, uintptr_t address, uint32_t bytes, uint32_t alignment,
                    Access access, const Site &site) {
   if (bytes == 0)
@@ -134,6 +144,8 @@ void Block::access(Thread &thread, uintptr_t address, uint32_t bytes, uint32_t a
                 site.what + " of " + std::to_string(bytes) + " bytes at an address that is not a " +
                     "multiple of " + std::to_string(alignment));
   if (SharedMemory::contains(address)) {
+    if (launch.vendor == Vendor::Amd)
+      checkFences(thread, site);
     if (access == Access::Read)
       shared.read(thread.index, address, bytes, site);
     else if (access == Access::Write)
@@ -197,9 +209,23 @@ void Block::openBarrier(Barrier &barrier) {
     for (Thread *thread : barrier.waiting)
       clocks.acquire(thread->index, barrier.knowledge);
   }
-  for (Thread *thread : barrier.waiting)
-    thread->state = State::Ready;
-  barrier = {};
+  for (const auto *waiting : {&barrier.waiting, &barrier.waitingForOpening})
+    for (Thread *thread : *waiting)
+      thread->state = State::Ready;
+  Barrier next;
+  next.generation = barrier.generation + 1;
+  next.opened = std::move(barrier.knowledge);
+  barrier = std::move(next);
+}
+
+void Block::waitForOpening(Thread &thread, uint32_t number, uint64_t generation, const Call &call) {
+  Barrier &barrier = barriers[number];
+  if (barrier.generation == generation) {
+    thread.call = &call;
+    barrier.waitingForOpening.push_back(&thread);
+    thread.wait(State::AtBarrier);
+  }
+  clocks.acquire(thread.index, barrier.opened);
 }
 
 bool Block::openBarriersOfTheLiving() {

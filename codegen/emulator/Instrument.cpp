@@ -37,6 +37,7 @@ public:
 private:
   void collect(Function &function, ModuleSlotTracker &slots);
   void collect(CallBase &call, const std::string &location);
+  void collect(FenceInst &fence, const std::string &location);
   Site &makeSite(Instruction &instruction, StringRef what, const std::string &location);
 
   void replaceOperation(CallBase &call, Site &site);
@@ -57,7 +58,7 @@ private:
   PointerType *pointer;
   FunctionCallee operationHook, accessHook, trapHook;
   std::set<std::string> unknown;
-  std::vector<Task> operations, accesses, traps;
+  std::vector<Task> operations, accesses, fences, traps;
   std::vector<Instruction *> useless;
   std::vector<BinaryOperator *> divisions;
   /// Bytes that the operations of a function need for arguments and results.
@@ -152,6 +153,8 @@ void Instrumenter::collect(Function &function, ModuleSlotTracker &slots) {
       } else if (isa<LoadInst, StoreInst, AtomicRMWInst, AtomicCmpXchgInst>(instruction)) {
         accesses.push_back({&instruction, &makeSite(instruction, instruction.getOpcodeName(),
                                                     getLocation(instruction, slots))});
+      } else if (auto *fence = dyn_cast<FenceInst>(&instruction)) {
+        collect(*fence, getLocation(instruction, slots));
       } else if (isa<UnreachableInst>(instruction)) {
         traps.push_back(
             {&instruction, &makeSite(instruction, "unreachable", getLocation(instruction, slots))});
@@ -222,6 +225,16 @@ void Instrumenter::collect(CallBase &call, const std::string &location) {
   Site &site = makeSite(call, name, location);
   site.operation = operation;
   operations.push_back({&call, &site});
+}
+
+/// A fence is an operation without operands; those of one thread order nothing here.
+void Instrumenter::collect(FenceInst &fence, const std::string &location) {
+  if (fence.getSyncScopeID() == SyncScope::SingleThread)
+    return;
+  std::string name = std::string("llvm.fence.") + toIRString(fence.getOrdering());
+  Site &site = makeSite(fence, name, location);
+  site.operation = findOperation(name);
+  fences.push_back({&fence, &site});
 }
 
 //===----------------------------------------------------------------------===//
@@ -389,6 +402,9 @@ Error Instrumenter::run() {
     announceAccess(*task.instruction, *task.site);
   for (Task task : operations)
     replaceOperation(*cast<CallBase>(task.instruction), *task.site);
+  Constant *none = ConstantPointerNull::get(pointer);
+  for (Task task : fences)
+    IRBuilder<>(task.instruction).CreateCall(operationHook, {getAddress(*task.site), none, none});
   for (Task task : traps)
     IRBuilder<>(task.instruction).CreateCall(trapHook, {getAddress(*task.site)});
   for (Instruction *instruction : useless) {

@@ -74,6 +74,10 @@ public:
   State state = State::Ready;
   const Call *call = nullptr; ///< The operation at which it waits or was last.
 
+  bool hasUnreleasedAccess = false; ///< To shared memory, since the last release fence.
+  bool lacksAcquire = false;        ///< A barrier opened, and no acquire fence came since.
+  uint64_t signalled = 0;           ///< Generation of the barrier at which it arrived.
+
   std::vector<Copy> openCopies;              ///< In no group yet.
   std::vector<std::vector<Copy>> copyGroups; ///< Oldest first.
 
@@ -90,8 +94,11 @@ public:
 /// A barrier of a block since it last opened.
 struct Barrier {
   std::vector<Thread *> arrived, waiting;
-  uint32_t expected = 0;       ///< How many have to arrive.
-  Clocks::Knowledge knowledge; ///< Of those that arrived and do not wait.
+  std::vector<Thread *> waitingForOpening; ///< Arrived before, and wait now.
+  uint32_t expected = 0;                   ///< How many have to arrive.
+  uint64_t generation = 0;                 ///< How often it opened.
+  Clocks::Knowledge knowledge;             ///< Of those that arrived and do not wait.
+  Clocks::Knowledge opened;                ///< Of all that arrived when it last opened.
 };
 
 class Block {
@@ -123,6 +130,8 @@ public:
   /// A thread arrives at a barrier of `expected` threads, and waits for it if `waits`.
   void arrive(Thread &thread, uint32_t number, uint32_t expected, bool waits, const Call &call);
 
+  /// Waits, if need be, until a barrier opens that was in `generation` when it was signalled.
+  void waitForOpening(Thread &thread, uint32_t number, uint64_t generation, const Call &call);
   /// Something happened that a polling thread may wait for.
   void noteEvent() { ++numEvents; }
 
@@ -138,6 +147,8 @@ private:
   bool executeActive(Warp &warp);
   void execute(Warp &warp, const std::vector<Thread *> &members);
   bool wakePolling();
+  /// AMD's barriers order memory only together with fences.
+  void checkFences(Thread &thread, const Site &site);
   void checkAlignment(const Barrier &barrier);
   void openBarrier(Barrier &barrier);
   bool openBarriersOfTheLiving();

@@ -119,6 +119,8 @@ FoundOperation findArithmetic(std::string_view name);
 FoundOperation findShuffles(std::string_view name);
 FoundOperation findMatrices(std::string_view name);
 FoundOperation findCopies(std::string_view name);
+FoundOperation findAmdLanes(std::string_view name);
+FoundOperation findAmdMatrices(std::string_view name);
 
 /// Removes a prefix, and says whether it was there.
 inline bool consume(std::string_view &text, std::string_view prefix) {

@@ -55,8 +55,41 @@ static void barrier(Thread &thread, const Call &call) {
   thread.block->arrive(thread, number, count, waits, call);
 }
 
+/// AMD's barrier says nothing about memory: the compiler keeps accesses on their side of
+/// it, and waits for them, only because of the fences around it (AMDGPU user guide,
+/// "Memory Model").
+static void requireRelease(Thread &thread, const Call &call) {
+  if (!thread.hasUnreleasedAccess)
+    return;
+  thread.hasUnreleasedAccess = false;
+  thread.block->report(FindingKind::Race, thread.index, *call.site,
+                       "no release fence stands between the accesses to shared memory before "
+                       "this barrier and the barrier");
+}
+
 static void waveBarrier(Thread &thread, const Call &call) {
+  requireRelease(thread, call);
   thread.block->arrive(thread, 0, thread.block->threads.size(), /*waits=*/true, call);
+  thread.lacksAcquire = true;
+}
+
+/// RDNA4 ISA, S_BARRIER_SIGNAL and S_BARRIER_WAIT, for the barrier of the work-group (-1).
+static void signalBarrier(Thread &thread, const Call &call) {
+  requireRelease(thread, call);
+  thread.signalled = thread.block->barriers[0].generation;
+  thread.block->arrive(thread, 0, thread.block->threads.size(), /*waits=*/false, call);
+}
+static void waitForSignals(Thread &thread, const Call &call) {
+  thread.block->waitForOpening(thread, 0, thread.signalled, call);
+  thread.lacksAcquire = true;
+}
+
+/// A fence of LLVM's memory model. `variant`: {whether it releases, whether it acquires}.
+static void fence(Thread &thread, const Call &call) {
+  if (call.site->operation->variant[0])
+    thread.hasUnreleasedAccess = false;
+  if (call.site->operation->variant[1])
+    thread.lacksAcquire = false;
 }
 
 /// The order of memory accesses within a warp: PTX ISA 9.7.13.2 "bar.warp.sync"; on AMD's
@@ -111,12 +144,19 @@ FoundOperation mix::emu::findThreads(std::string_view name) {
     return threadOperation(warpSize);
   if (name == "amdgcn.s.barrier")
     return threadOperation(waveBarrier);
+  if (name == "amdgcn.s.barrier.signal")
+    return threadOperation(signalBarrier);
+  if (name == "amdgcn.s.barrier.wait")
+    return threadOperation(waitForSignals);
+  if (consume(name, "fence."))
+    return threadOperation(fence, {name != "acquire", name != "release"});
   if (name == "amdgcn.wave.barrier")
     return groupOperation(Meeting::Active, warpBarrier);
   if (name == "nvvm.bar.warp.sync")
     return groupOperation(Meeting::Members, warpBarrier, {}, /*memberOperand=*/0);
   // Hints to the scheduler of the compiler or of the machine.
-  for (const char *hint : {"amdgcn.sched.barrier", "amdgcn.sched.group.barrier", "amdgcn.iglp.opt",
+  for (const char *hint : {"amdgcn.s.waitcnt", "amdgcn.s.wait.dscnt", "amdgcn.s.wait.loadcnt",
+                           "amdgcn.sched.barrier", "amdgcn.sched.group.barrier", "amdgcn.iglp.opt",
                            "amdgcn.s.setprio", "amdgcn.s.sleep", "nvvm.nanosleep"})
     if (name == hint)
       return threadOperation(nothing);
