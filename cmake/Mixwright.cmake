@@ -39,15 +39,46 @@ function(mixwright_library name)
   add_dependencies(${name} MixwrightTableGen)
 endfunction()
 
-# A program of the compiler, linked with the LLVM and MLIR shared libraries.
-#   mixwright_tool(<name> SOURCES <cpp>... [LIBS <lib>...])
+# A program of the compiler. STATIC: holds its own LLVM and MLIR, so that it starts in a fraction of
+# the time that loading their shared libraries takes; others share those.
+#   mixwright_tool(<name> [STATIC] SOURCES <cpp>... [LIBS <lib>...])
 function(mixwright_tool name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "STATIC" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   mixwright_common_options(${name})
   mixwright_use_pch(${name})
-  target_link_libraries(${name} PRIVATE ${ARG_LIBS} MLIR LLVM)
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS})
+  if(ARG_STATIC)
+    mixwright_link_static_llvm(${name})
+  else()
+    target_link_libraries(${name} PRIVATE MLIR LLVM)
+  endif()
   add_dependencies(${name} MixwrightTableGen)
+endfunction()
+
+# The static libraries of LLVM and MLIR. The package's MLIR libraries name LLVM's shared library as a
+# dependency; a program that has both would have every global of LLVM twice.
+function(mixwright_link_static_llvm name)
+  foreach(library ${MLIR_EXPORTED_TARGETS})
+    if(TARGET ${library})
+      get_target_property(needs ${library} INTERFACE_LINK_LIBRARIES)
+      if(needs)
+        list(REMOVE_ITEM needs LLVM)
+        set_target_properties(${library} PROPERTIES INTERFACE_LINK_LIBRARIES "${needs}")
+      endif()
+    endif()
+  endforeach()
+  llvm_map_components_to_libnames(llvm_libraries
+    ${LLVM_NATIVE_ARCH} aarch64codegen aarch64desc aarch64info x86codegen x86desc x86info
+    core irreader linker orcjit passes support target targetparser)
+  target_link_libraries(${name} PRIVATE
+    MLIRAffineToStandard MLIRArithToLLVM MLIRArithTransforms MLIRBuiltinToLLVMIRTranslation
+    MLIRControlFlowToLLVM MLIRFuncToLLVM MLIRIndexToLLVM MLIRLinalgTransforms
+    MLIRLLVMToLLVMIRTranslation MLIRMathToLLVM MLIRParser MLIRSCFToControlFlow MLIRTransforms
+    MLIRUBToLLVM MLIRVectorToLLVM MLIRVectorTransforms MLIRTargetLLVMIRExport
+    ${llvm_libraries})
+  # A program at a fixed address has nothing to relocate when it starts.
+  target_link_options(${name} PRIVATE -no-pie -Wl,--as-needed -Wl,--gc-sections)
 endfunction()
 
 # A GoogleTest program. Goes to the folder that lit searches for unit tests; the
