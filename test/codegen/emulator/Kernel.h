@@ -9,12 +9,14 @@
 #define MIXWRIGHT_TEST_CODEGEN_EMULATOR_KERNEL_H
 
 #include "codegen/emulator/Emulator.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/AsmParser/Parser.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/SourceMgr.h"
 #include "gtest/gtest.h"
 #include <random>
+#include <set>
 
 namespace mix::emu {
 
@@ -88,13 +90,12 @@ inline std::string toString(const std::vector<Finding> &findings) {
   return text;
 }
 
-/// The kinds of findings, in order of appearance, once each: "race, deadlock".
+/// The kinds of findings, sorted, once each: "deadlock, race".
 inline std::string getKinds(const std::vector<Finding> &findings) {
-  std::string text;
+  std::set<std::string> kinds;
   for (const Finding &finding : findings)
-    if (std::string name = getName(finding.kind); text.find(name) == std::string::npos)
-      text += (text.empty() ? "" : ", ") + name;
-  return text;
+    kinds.insert(getName(finding.kind));
+  return llvm::join(kinds, ", ");
 }
 
 /// The text with one occurrence of `from`, which must be there, replaced.
