@@ -19,16 +19,12 @@ bool Access::usesLoop(int64_t loop) const {
 
 int64_t Access::getStride(int64_t loop, ArrayRef<int64_t> strides) const {
   int64_t stride = 0;
-  for (auto [row, step] : llvm::zip_equal(coefficients, strides))
+  for (auto [row, step] : llvm::zip_equal(coefficients, strides)) {
+    if (row[loop] != 0 && ShapedType::isDynamic(step))
+      return ShapedType::kDynamic;
     stride += row[loop] * step;
+  }
   return stride;
-}
-
-int64_t Access::getOffset(ArrayRef<int64_t> strides) const {
-  int64_t offset = 0;
-  for (auto [constant, step] : llvm::zip_equal(constants, strides))
-    offset += constant * step;
-  return offset;
 }
 
 int64_t Access::getDimension(int64_t loop) const {

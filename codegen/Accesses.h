@@ -20,9 +20,8 @@ struct Access {
 
   bool usesLoop(int64_t loop) const;
   /// How far apart, in elements, neighbours along the loop are, if the dimensions
-  /// of the tile are `strides` apart.
+  /// of the tile are `strides` apart; dynamic if that depends on a dynamic one.
   int64_t getStride(int64_t loop, llvm::ArrayRef<int64_t> strides) const;
-  int64_t getOffset(llvm::ArrayRef<int64_t> strides) const;
   /// The dimension of the tile that the loop walks with step 1 and alone; -1 if the
   /// loop does not occur, -2 if it occurs otherwise.
   int64_t getDimension(int64_t loop) const;

@@ -18,6 +18,9 @@ using namespace mlir;
 using namespace mix;
 using namespace mix::cpu;
 
+/// Fused multiply-adds that hide the transfer of one cache line.
+static constexpr int64_t kFmasPerPrefetch = 32;
+
 namespace {
 
 /// One block of accumulators.
@@ -30,16 +33,26 @@ public:
     return block[row * shape.vectors + vector];
   }
 
+  /// Goes to the rows that begin at an offset of the left operand. Every row has a pointer
+  /// of its own, so that a step of the reduction only adds one distance to all of them.
+  void start(Value lhsOffset, Value rowStride) {
+    for (int64_t row = 0; lhs.inMemory() && row < shape.rows; ++row) {
+      Value offset = k.add(lhsOffset, k.scale(rowStride, row));
+      rows.push_back(k.address(lhs.pointer, lhs.element, offset));
+    }
+  }
+
   /// accumulators += lhs(rows) * rhs(vectors) at one step of the reduction.
-  SmallVector<Value> step(ValueRange carried, Value lhsOffset, int64_t lhsRowStride,
-                          Value rhsOffset) {
+  SmallVector<Value> step(ValueRange carried, Value lhsDistance, Value rhsOffset) {
     SmallVector<Value> block(carried);
     SmallVector<Value> columns;
     for (int64_t vector = 0; vector < shape.vectors; ++vector)
       columns.push_back(k.read(rhs, k.add(rhsOffset, k.constant(vector * k.lanes)), k.lanes));
     for (int64_t row = 0; row < shape.rows; ++row) {
-      Value scalar = k.read(lhs, k.add(lhsOffset, k.constant(row * lhsRowStride)), 1);
-      Value spread = k.broadcast(scalar, k.lanes);
+      Tile from = lhs;
+      if (lhs.inMemory())
+        from.pointer = rows[row];
+      Value spread = k.broadcast(k.read(from, lhsDistance, 1), k.lanes);
       for (int64_t vector = 0; vector < shape.vectors; ++vector)
         at(block, row, vector) = k.multiplyAdd(spread, columns[vector], at(block, row, vector));
     }
@@ -50,6 +63,7 @@ private:
   KernelBuilder &k;
   const Tile &lhs, &rhs;
   RegisterTile shape;
+  SmallVector<Value> rows; ///< Pointers to the first element of each.
 };
 
 } // namespace
@@ -68,16 +82,27 @@ void PhaseEmitter::emitContraction(LinalgLoops &loops, ContractionLoops kernel) 
   const int64_t blockRows = chooseRows(rows, most.rows);
   const int64_t blockVectors = std::min(vectors, most.vectors);
   const Tile &lhs = loops.operands[kernel.lhs], &rhs = loops.operands[kernel.rhs];
-  auto strideOf = [&](unsigned operand, const Tile &tile, int64_t loop) {
-    return loop < 0 || !tile.inMemory() ? 0 : loops.accesses[operand].getStride(loop, tile.strides);
-  };
-  const int64_t lhsRowStride = strideOf(kernel.lhs, lhs, kernel.row);
+  Value rowStride = kernel.row < 0 ? k.constant(0) : loops.stride(k, kernel.lhs, kernel.row);
 
   SmallVector<int64_t> reductions = loops.getLoops(utils::IteratorType::reduction);
   SmallVector<int64_t> outer = loops.getLoops(utils::IteratorType::parallel);
   llvm::erase(outer, kernel.vector);
   llvm::erase(outer, kernel.row);
   SmallVector<Value> position(loops.sizes.size(), k.constant(0));
+
+  // Every block of accumulators asks for some memory of the next iteration.
+  int64_t steps = 1, blocks = llvm::divideCeil(rows, blockRows) * (vectors / blockVectors);
+  for (int64_t loop : reductions)
+    steps *= loops.sizes[loop];
+  PrefetchShare share;
+  if (outer.empty())
+    share = prefetches.take(loops.op->getBlock(), blocks,
+                            steps * blockRows * blockVectors / kFmasPerPrefetch);
+  auto emitPrefetches = [&] {
+    Value column = k.divide(position[kernel.vector], blockVectors * k.lanes);
+    Value row = kernel.row < 0 ? k.constant(0) : k.divide(position[kernel.row], blockRows);
+    share.emit(k, k.add(k.scale(column, llvm::divideCeil(rows, blockRows)), row));
+  };
 
   // The accumulators of a block, from the output operand or into the result.
   auto emitBlock = [&](RegisterTile shape) {
@@ -94,11 +119,17 @@ void PhaseEmitter::emitContraction(LinalgLoops &loops, ContractionLoops kernel) 
       for (int64_t vector = 0; vector < shape.vectors; ++vector)
         block.push_back(
             k.read(loops.operands[2], loops.offset(k, 2, shifted(row, vector)), k.lanes));
+    if (shape.vectors == blockVectors)
+      emitPrefetches();
+    micro.start(loops.offset(k, kernel.lhs, position), rowStride);
     std::function<SmallVector<Value>(ArrayRef<int64_t>, ValueRange)> reduce =
         [&](ArrayRef<int64_t> order, ValueRange carried) -> SmallVector<Value> {
-      if (order.empty())
-        return micro.step(carried, loops.offset(k, kernel.lhs, position), lhsRowStride,
-                          loops.offset(k, kernel.rhs, position));
+      if (order.empty()) {
+        Value distance = k.constant(0);
+        for (int64_t loop : reductions)
+          distance = k.add(distance, k.scale(position[loop], loops.stride(k, kernel.lhs, loop)));
+        return micro.step(carried, distance, loops.offset(k, kernel.rhs, position));
+      }
       return k.loopCarrying(0, loops.sizes[order.front()], 1, carried,
                             [&](Value iv, ValueRange inner) {
                               position[order.front()] = iv;

@@ -16,15 +16,34 @@ using namespace mix::cpu;
 /// Vectors of one row whose reductions run side by side, to hide latency.
 static constexpr int64_t kVectorsAtOnce = 4;
 
+/// How far apart, in elements, neighbours along the loop are.
+static Value getStride(KernelBuilder &k, const Tile &tile, const Access &access, int64_t loop) {
+  int64_t known = tile.inMemory() ? access.getStride(loop, tile.strides) : 0;
+  if (!ShapedType::isDynamic(known))
+    return k.constant(known);
+  Value stride = k.constant(0);
+  for (auto [dim, row] : llvm::enumerate(access.coefficients))
+    if (row[loop] != 0)
+      stride = k.add(stride, k.scale(k.stride(tile, dim), row[loop]));
+  return stride;
+}
+
 static Value getOffset(KernelBuilder &k, const Tile &tile, const Access &access,
                        ValueRange position) {
   if (!tile.inMemory())
     return k.constant(0);
-  Value offset = k.constant(access.getOffset(tile.strides));
+  Value offset = k.constant(0);
+  for (auto [dim, constant] : llvm::enumerate(access.constants))
+    if (constant != 0)
+      offset = k.add(offset, k.scale(k.stride(tile, dim), constant));
   for (auto [loop, iv] : llvm::enumerate(position))
-    if (int64_t stride = access.getStride(loop, tile.strides))
-      offset = k.add(offset, k.scale(iv, stride));
+    if (access.usesLoop(loop))
+      offset = k.add(offset, k.scale(iv, getStride(k, tile, access, loop)));
   return offset;
+}
+
+Value PhaseEmitter::LinalgLoops::stride(KernelBuilder &k, unsigned operand, int64_t loop) {
+  return getStride(k, operands[operand], accesses[operand], loop);
 }
 
 Value PhaseEmitter::LinalgLoops::offset(KernelBuilder &k, unsigned operand, ValueRange position) {

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/cpu/InPlaceLoads.h"
 #include "codegen/cpu/Memory.h"
 #include "codegen/cpu/PhaseEmitter.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -34,6 +35,10 @@ public:
   void forEachRow(llvm::function_ref<void(Value, ValueRange)> inside,
                   llvm::function_ref<void(ValueRange)> outside);
 
+  /// Whether all of a tile with axes is inside the view; null if known to be.
+  Value isInside() const;
+  /// The offset of the tile's origin in the view.
+  Value origin() const { return start; }
   Extent lastExtent() const { return extents.empty() ? Extent{{}, {}, true} : extents.back(); }
   Value lastStride() const { return strides.empty() ? Value() : strides.back(); }
   /// Whether all of the tile is outside; null if known not to be.
@@ -122,6 +127,21 @@ Window::Window(KernelBuilder &k, const View &view, ValueRange offsets, ArrayRef<
   extents.front().high =
       arith::SelectOp::create(k.b, k.loc, outside, k.constant(0), extents.front().high);
   extents.front().full = false;
+}
+
+Value Window::isInside() const {
+  Value inside;
+  auto require = [&](Value condition) {
+    inside = inside ? arith::AndIOp::create(k.b, k.loc, inside, condition).getResult() : condition;
+  };
+  for (auto [extent, size] : llvm::zip_equal(extents, shape)) {
+    if (extent.full)
+      continue;
+    if (!matchPattern(extent.low, m_Zero()))
+      require(k.compare(arith::CmpIPredicate::eq, extent.low, k.constant(0)));
+    require(k.compare(arith::CmpIPredicate::eq, extent.high, k.constant(size)));
+  }
+  return inside;
 }
 
 void Window::forEachRow(llvm::function_ref<void(Value, ValueRange)> inside,
@@ -217,20 +237,15 @@ static Value isNull(KernelBuilder &k, const View &view) {
   return LLVM::ICmpOp::create(k.b, k.loc, LLVM::ICmpPredicate::eq, view.pointer, null);
 }
 
-/// How far the same tile of the next iteration lies ahead, for a load of rows that
-/// advances with the loop around it: its memory is asked for while this tile is
-/// worked on. Null if the load does not advance by its own rows.
-static Value getNextTileDistance(KernelBuilder &k, tile::LoadOp op, const View &view,
-                                 const Tile &tile) {
+/// Whether a load of rows advances by just these rows with every iteration of the loop around it.
+static bool isRowByRow(tile::LoadOp op) {
   auto loop = dyn_cast<scf::ForOp>(op->getParentOp());
-  if (!loop || tile.rank() < 2)
-    return {};
-  size_t rowDim = view.strides.size() - tile.rank();
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getType()).getShape();
+  if (!loop || shape.size() < 2)
+    return false;
   APInt step;
-  if (op.getOffsets()[rowDim] != loop.getInductionVar() ||
-      !matchPattern(loop.getStep(), m_ConstantInt(&step)) || step != tile.shape.front())
-    return {};
-  return arith::MulIOp::create(k.b, k.loc, view.strides[rowDim], k.constant(tile.shape.front()));
+  return op.getOffsets()[op.getOffsets().size() - shape.size()] == loop.getInductionVar() &&
+         matchPattern(loop.getStep(), m_ConstantInt(&step)) && step == shape.front();
 }
 
 /// What a load or a store is offset by, as emitted, and which of it is known not to be negative.
@@ -238,6 +253,29 @@ static std::pair<SmallVector<Value>, SmallVector<bool>>
 getOffsets(ValueRange offsets, llvm::function_ref<Value(Value)> getScalar) {
   return {llvm::map_to_vector(offsets, getScalar),
           llvm::map_to_vector(offsets, [](Value offset) { return isNonNegative(offset); })};
+}
+
+/// The tile where the caller has it.
+static Tile getInView(KernelBuilder &k, const Tile &tile, const View &view, Value origin) {
+  Tile result = tile;
+  result.pointer = k.address(view.pointer, tile.element, origin);
+  result.strides.assign(tile.rank(), ShapedType::kDynamic);
+  llvm::append_range(result.runtimeStrides, ArrayRef(view.strides).take_back(tile.rank()));
+  if (view.lastIsUnit && tile.rank() > 0)
+    result.strides.back() = 1;
+  return result;
+}
+
+/// One of two places of a tile with rows of neighbours.
+static Tile choose(KernelBuilder &k, Value condition, const Tile &yes, const Tile &no) {
+  auto select = [&](Value x, Value y) -> Value {
+    return arith::SelectOp::create(k.b, k.loc, condition, x, y);
+  };
+  Tile result = yes;
+  result.pointer = select(yes.pointer, no.pointer);
+  for (int64_t dim = 0; dim + 1 < yes.rank(); ++dim)
+    result.runtimeStrides[dim] = select(k.stride(yes, dim), k.stride(no, dim));
+  return result;
 }
 
 LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
@@ -257,7 +295,13 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
       k.write(k.zero(tile.element, k.lanes), tile, k.offset(tile, append(position, column)));
     });
   };
-  Value next = getNextTileDistance(k, op, view, tile);
+  Tile there = getInView(k, tile, view, window.origin());
+  if (view.lastIsUnit && isRowByRow(op)) {
+    Tile next = there;
+    Value distance = k.scale(k.stride(there, 0), there.shape.front());
+    next.pointer = k.address(there.pointer, there.element, distance);
+    prefetches.add(op->getBlock(), next);
+  }
   auto copyRow = [&](Value from, ValueRange position) {
     if (tile.rank() == 0) {
       auto move = [&] {
@@ -273,8 +317,6 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
         Value at = k.add(from, column);
         Value loaded = mask ? k.loadMasked(view.pointer, tile.element, at, mask)
                             : k.load(view.pointer, tile.element, at, k.lanes);
-        if (next)
-          k.prefetch(view.pointer, tile.element, k.add(at, next));
         k.write(loaded, tile, k.offset(tile, append(position, column)));
       });
     if (!extent.full)
@@ -285,7 +327,17 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
               k.offset(tile, append(position, column)));
     });
   };
-  window.forEachRow(copyRow, fill);
+  auto copy = [&] { window.forEachRow(copyRow, fill); };
+  if (!isReadableInPlace(op, k.lanes)) {
+    copy();
+    return success();
+  }
+  Value inside = window.isInside();
+  if (inside) {
+    k.ifThen(k.negate(inside), copy);
+    there = choose(k, inside, there, tile);
+  }
+  tiles[op.getResult()] = there;
   return success();
 }
 
@@ -343,6 +395,8 @@ static Tile getSlice(KernelBuilder &k, const Tile &source, ArrayRef<Value> offse
     if (!dropped[dim]) {
       slice.shape.push_back(sizes[dim]);
       slice.strides.push_back(source.strides[dim]);
+      if (!source.runtimeStrides.empty())
+        slice.runtimeStrides.push_back(source.runtimeStrides[dim]);
     }
   if (source.inMemory())
     slice.pointer = k.address(source.pointer, source.element, k.offset(source, offsets));

@@ -114,7 +114,7 @@ bool PhaseEmitter::emitTranspose(LinalgLoops &loops) {
         position[loop] = iv;
         walk(loop + 1);
       });
-    Value sourceStride = k.constant(loops.accesses[0].getStride(to, source.strides));
+    Value sourceStride = loops.stride(k, 0, to);
     Value targetStride = k.constant(loops.accesses[1].getStride(from, target.strides));
     func::CallOp::create(
         k.b, k.loc, transpose,

@@ -58,6 +58,20 @@ Value KernelBuilder::scale(Value x, int64_t factor) {
   return arith::MulIOp::create(b, loc, x, constant(factor));
 }
 
+Value KernelBuilder::scale(Value x, Value factor) {
+  if (auto known = getConstant(factor))
+    return scale(x, *known);
+  if (auto cx = getConstant(x))
+    return scale(factor, *cx);
+  return arith::MulIOp::create(b, loc, x, factor);
+}
+
+Value KernelBuilder::divide(Value x, int64_t divisor) {
+  if (auto cx = getConstant(x))
+    return constant(*cx / divisor);
+  return arith::DivUIOp::create(b, loc, x, constant(divisor));
+}
+
 Value KernelBuilder::clamp(Value x, int64_t low, int64_t high) {
   if (auto cx = getConstant(x))
     return constant(std::clamp(*cx, low, high));
@@ -215,12 +229,17 @@ void KernelBuilder::prefetch(Value pointer, Type element, Value offset) {
   LLVM::Prefetch::create(b, loc, address(pointer, element, offset), read, secondLevel, data);
 }
 
+Value KernelBuilder::stride(const Tile &tile, int64_t dim) {
+  return ShapedType::isDynamic(tile.strides[dim]) ? tile.runtimeStrides[dim]
+                                                  : constant(tile.strides[dim]);
+}
+
 Value KernelBuilder::offset(const Tile &tile, ValueRange position) {
   Value offset = constant(0);
   if (!tile.inMemory())
     return offset;
-  for (auto [index, stride] : llvm::zip_equal(position, tile.strides))
-    offset = add(offset, scale(index, stride));
+  for (auto [dim, index] : llvm::enumerate(position))
+    offset = add(offset, scale(index, stride(tile, dim)));
   return offset;
 }
 

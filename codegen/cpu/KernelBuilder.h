@@ -25,7 +25,8 @@ struct Tile {
   mlir::Value pointer; ///< Of element (0, ..., 0); null for a splat and for an undefined tile.
   mlir::Value splat;   ///< The scalar; null for a tile in memory.
   llvm::SmallVector<int64_t> shape;
-  llvm::SmallVector<int64_t> strides; ///< In elements.
+  llvm::SmallVector<int64_t> strides; ///< In elements; dynamic ones are in `runtimeStrides`.
+  llvm::SmallVector<mlir::Value> runtimeStrides; ///< Per dimension, if some stride is dynamic.
   mlir::Type element;
 
   bool inMemory() const { return (bool)pointer; }
@@ -48,6 +49,9 @@ public:
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value sub(mlir::Value a, mlir::Value b);
   mlir::Value scale(mlir::Value a, int64_t factor);
+  mlir::Value scale(mlir::Value a, mlir::Value factor);
+  /// Of a number that is not negative.
+  mlir::Value divide(mlir::Value a, int64_t divisor);
   mlir::Value clamp(mlir::Value a, int64_t low, int64_t high);
   /// An index as i64.
   mlir::Value toInt(mlir::Value index);
@@ -99,6 +103,8 @@ public:
   void prefetch(mlir::Value pointer, mlir::Type element, mlir::Value offset);
 
   // Tiles.
+  /// How far apart, in elements, neighbours along a dimension are.
+  mlir::Value stride(const Tile &tile, int64_t dim);
   mlir::Value offset(const Tile &tile, mlir::ValueRange position);
   /// Elements from `offset` on, along the lanes; the scalar of a splat.
   mlir::Value read(const Tile &tile, mlir::Value offset, int64_t width);

@@ -45,6 +45,8 @@ struct PhaseEmitter::LinalgLoops {
     return true;
   }
 
+  /// How far apart, in elements, neighbours along a loop are in an operand.
+  mlir::Value stride(KernelBuilder &k, unsigned operand, int64_t loop);
   /// The element offset of an operand at a position of the loops; loops that it
   /// does not use need no position.
   mlir::Value offset(KernelBuilder &k, unsigned operand, mlir::ValueRange position);

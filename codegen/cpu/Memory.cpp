@@ -13,7 +13,6 @@ using namespace mlir;
 using namespace mix;
 using namespace mix::cpu;
 
-static constexpr int64_t kCacheLine = 64;
 /// Rows of at least this many cache lines get an odd number of them: a column
 /// block of a matrix with a power of two row length would map to few cache sets.
 static constexpr int64_t kLongRow = 4;

@@ -23,6 +23,9 @@ inline constexpr llvm::StringLiteral kPlace = "cpu.place";
 inline constexpr llvm::StringLiteral kTemporary = "cpu.temporary";
 inline constexpr llvm::StringLiteral kScratch = "cpu.scratch";
 
+/// Bytes of a cache line, of every chip that we know.
+inline constexpr int64_t kCacheLine = 64;
+
 /// Elements per vector everywhere in the phase: the lanes of its real type.
 int64_t getPhaseLanes(mlir::func::FuncOp phase, const Chip &chip);
 

@@ -87,6 +87,7 @@ LogicalResult PhaseEmitter::emitBlock(Block &block) {
     if (failed(emitOp(op)))
       return failure();
   }
+  prefetches.finish(k, &block);
   return success();
 }
 

@@ -21,6 +21,7 @@
 
 #include "codegen/Accesses.h"
 #include "codegen/cpu/KernelBuilder.h"
+#include "codegen/cpu/Prefetches.h"
 #include "dialect/Tile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -101,6 +102,7 @@ private:
   mlir::IRMapping scalars;
   llvm::DenseMap<mlir::Value, Tile> tiles;
   llvm::DenseMap<mlir::Value, View> views;
+  Prefetches prefetches;
 };
 
 } // namespace mix::cpu
