@@ -59,42 +59,123 @@ typedef struct mw_bound_arg {
   int64_t heads_each;   /* H / H_i: this many neighbouring heads share one */
 } mw_bound_arg;
 
-/* One sequence of a packed call. */
+/* What a cache has besides. */
+typedef struct mw_bound_cache {
+  const DLTensor *tables; /* NULL: the rows of a sequence are in order */
+  int64_t pages_there;    /* of a paged one: those that there is memory for, */
+  int64_t page_stride;    /* in elements */
+  int64_t rows;           /* a page or, if not paged, the cache, in whole cache blocks */
+} mw_bound_cache;
+
+/* One sequence of a call whose sequences differ in size. */
 typedef struct mw_segment {
-  int64_t index;     /* its place in cu_seqlens */
+  int64_t index;     /* its place in cu_seqlens, or in the batch */
   int64_t tokens;    /* its length, summed over the token spaces */
   int64_t workspace; /* where its workspaces begin, in bytes */
 } mw_segment;
 
 /* A call that has passed every check. Its *entries* are the batch entries, or, if
- * sequences are packed, the segments in the order in which they are to be run. */
+ * sequences are packed or have positions, these in the order in which they are run. */
 typedef struct mw_binding {
   int64_t batch, heads;                   /* number of entries, heads of each */
   int64_t *spaces;                        /* size of each token space, segments together */
   mw_bound_arg *args;                     /* indexed like kernel->args, as are: */
+  mw_bound_cache *caches;                 /* (of caches only) */
   int64_t (*strides)[MIXWRIGHT_MAX_RANK]; /* in elements */
   int64_t (*sizes)[MIXWRIGHT_MAX_RANK];
   int64_t workspace_bytes;
-  mw_segment *segments;  /* [batch]; NULL: not packed, as are: */
-  int64_t *starts;       /* [spaces][batch + 1]: where each segment begins, by index */
-  unsigned char *shared; /* [spaces]: tables that all segments share */
+  mw_segment *segments;   /* [batch]; NULL: all entries have the same sizes */
+  int64_t *segment_sizes; /* [spaces][batch]: the size of each space, by index */
+  int64_t *starts;        /* [spaces][batch + 1]: where each begins; NULL: not packed */
+  unsigned char *shared;  /* [spaces]: tables that all segments share */
+  int64_t *positions;     /* [batch], by index; NULL: the kernel asks for none */
   char *workspace;
 } mw_binding;
 
-/* Checks a selected kernel and tensors and fills `binding`. If nothing is packed, the arguments
- * of kind workspace have `data` NULL and `batch_stride`, `head_stride` set as if they
- * began there. */
+/* What a call knows while its tensors are looked at one by one. */
+typedef struct mw_progress {
+  const mixwright_kernel *kernel;
+  mw_binding *binding;
+  mixwright_layout layout;
+  const char **space_by; /* the argument that bound each space */
+  const char *batch_by, *heads_by;
+  int64_t *arg_heads; /* -1: the argument has no heads */
+  const DLTensor *position;
+} mw_progress;
+
+/* Checks a selected kernel and tensors and fills `binding`. If all entries have the same sizes, the
+ * arguments of kind workspace have `data` NULL and `batch_stride`, `head_stride` set as
+ * if they began there. */
 mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensors,
                          int32_t num_tensors, const mixwright_options *options,
                          mw_binding *binding);
 void mw_unbind(mw_binding *binding);
 
+static inline int mw_is_written(const mixwright_arg *arg) {
+  return arg->kind == MIXWRIGHT_OUTPUT || arg->kind == MIXWRIGHT_STATE_OUT ||
+         arg->kind == MIXWRIGHT_STATE || arg->kind == MIXWRIGHT_CACHE;
+}
+
+/* Of one size, whatever the tokens are. */
+static inline int mw_is_state(const mixwright_arg *arg) {
+  return arg->kind == MIXWRIGHT_STATE_IN || arg->kind == MIXWRIGHT_STATE_OUT ||
+         arg->kind == MIXWRIGHT_STATE;
+}
+
+static inline int mw_may_be_absent(const mixwright_arg *arg) {
+  return arg->kind == MIXWRIGHT_STATE_IN || arg->kind == MIXWRIGHT_STATE_OUT;
+}
+
+/*===----------------------------------------------------------------------===*\
+|* tensor.c
+\*===----------------------------------------------------------------------===*/
+
+/* "input", "cache". */
+const char *mw_kind_name(const mixwright_arg *arg);
 int64_t mw_element_bytes(const mixwright_arg *arg);
 
-/* Sizes and strides of a workspace of an entry, and the bytes of one head, aligned.
- * False on overflow. */
-int mw_measure_workspace(const mw_binding *binding, const mixwright_arg *arg, int64_t entry,
-                         int64_t *sizes, int64_t *strides, int64_t *bytes);
+/* Checks a tensor and binds it: data, strides, sizes, and the axes, batch and heads that
+ * it has. The rows of a cache are compared with nothing yet. */
+mixwright_status mw_bind_tensor(mw_progress *call, int32_t index, const DLTensor *tensor);
+
+/*===----------------------------------------------------------------------===*\
+|* packed.c
+\*===----------------------------------------------------------------------===*/
+
+/* Checks and reads cu_seqlens, before any tensor is looked at: fills `starts`,
+ * `batch` and the sizes of the token spaces, those of blocks included. */
+mixwright_status mw_bind_packings(const mixwright_kernel *kernel, const mixwright_options *options,
+                                  mw_binding *binding);
+
+/*===----------------------------------------------------------------------===*\
+|* cache.c
+\*===----------------------------------------------------------------------===*/
+
+/* Checks the form of the block tables, before any tensor is looked at. */
+mixwright_status mw_bind_tables(const mixwright_kernel *kernel, const mixwright_options *options,
+                                mw_binding *binding);
+
+/* Copies the positions; once the batch is known. */
+mixwright_status mw_bind_positions(const mixwright_kernel *kernel, const DLTensor *position,
+                                   mw_binding *binding);
+
+/* Checks that caches have room for what the call appends and hold what it reads, and
+ * the entries of block tables; once the sizes of the segments are known. */
+mixwright_status mw_bind_caches(const mixwright_kernel *kernel, mw_binding *binding);
+
+/* The paging of a cache for the sequence `index`. */
+mixwright_paging mw_get_paging(const mw_binding *binding, int32_t arg, int64_t index);
+
+/*===----------------------------------------------------------------------===*\
+|* entries.c
+\*===----------------------------------------------------------------------===*/
+
+/* Fills `segment_sizes`. */
+mixwright_status mw_size_segments(const mixwright_kernel *kernel, mw_binding *binding);
+
+/* Chooses the order of the segments, and gives each entry its part of the workspace;
+ * after the heads are known. */
+mixwright_status mw_order_entries(const mixwright_kernel *kernel, mw_binding *binding);
 
 /* Gives every workspace its place in `memory`. */
 void mw_place_workspaces(const mixwright_kernel *kernel, mw_binding *binding, char *memory);
@@ -106,34 +187,17 @@ typedef struct mw_entry {
   int64_t *head_strides;                  /* in bytes */
   int64_t (*strides)[MIXWRIGHT_MAX_RANK]; /* in elements, as are: */
   int64_t (*sizes)[MIXWRIGHT_MAX_RANK];
+  mixwright_paging *paging;
 } mw_entry;
 
 void mw_locate_entry(const mixwright_kernel *kernel, const mw_binding *binding, int64_t index,
                      mw_entry *entry);
 
-/*===----------------------------------------------------------------------===*\
-|* packed.c
-\*===----------------------------------------------------------------------===*/
-
-/* Checks and reads cu_seqlens, before any tensor is looked at: fills `starts`,
- * `batch` and the sizes of the token spaces, those of blocks included. */
-mixwright_status mw_bind_packings(const mixwright_kernel *kernel, const mixwright_options *options,
-                                  mw_binding *binding);
-
-/* Chooses the order of the segments, and gives each its part of the workspace; after
- * the heads are known. */
-mixwright_status mw_bind_segments(const mixwright_kernel *kernel, mw_binding *binding);
-
-void mw_locate_segment(const mixwright_kernel *kernel, const mw_binding *binding, int64_t index,
-                       mw_entry *entry);
-
 /* The size of a token space in one entry. */
 static inline int64_t mw_space_size(const mw_binding *binding, int32_t space, int64_t entry) {
-  if (!binding->segments || binding->shared[space])
+  if (!binding->segments)
     return binding->spaces[space];
-  const int64_t *starts = binding->starts + space * (binding->batch + 1);
-  int64_t index = binding->segments[entry].index;
-  return starts[index + 1] - starts[index];
+  return binding->segment_sizes[space * binding->batch + binding->segments[entry].index];
 }
 
 #endif /* MIXWRIGHT_RUNTIME_INTERNAL_H */

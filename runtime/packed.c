@@ -70,8 +70,7 @@ static mixwright_status read_starts(const char *axis, const DLTensor *offsets, i
 static int has_space(const mixwright_kernel *kernel, const mixwright_arg *arg, int32_t space) {
   for (int32_t d = 0; d < arg->rank; ++d) {
     int32_t own = arg->dims[d].size < 0 ? arg->dims[d].space : -1;
-    if (own == space ||
-        (own >= 0 && kernel->spaces[own].block > 0 && kernel->spaces[own].base == space))
+    if (own == space || (own >= 0 && kernel->spaces[own].base == space))
       return 1;
   }
   return 0;
@@ -95,7 +94,7 @@ static mixwright_status find_only_space(const mixwright_kernel *kernel, const mw
                                         int32_t *only) {
   *only = -1;
   for (int32_t n = 0; n < kernel->num_spaces; ++n) {
-    if (kernel->spaces[n].block > 0 || binding->shared[n])
+    if (kernel->spaces[n].base >= 0 || binding->shared[n])
       continue;
     if (*only >= 0)
       FAIL("cu_seqlens: mixer '%s' has the token axes %s and %s; name the one that is meant",
@@ -115,6 +114,8 @@ static mixwright_status find_space(const mixwright_kernel *kernel, const mw_bind
     const mixwright_space *space = &kernel->spaces[n];
     if (strcmp(space->name, axis) != 0)
       continue;
+    if (space->base >= 0 && space->block <= 0)
+      continue; /* all tokens are no axis of the caller's */
     if (space->block > 0)
       FAIL("cu_seqlens: axis %s counts blocks of %s, and is packed as that is", axis,
            kernel->spaces[space->base].name);
@@ -170,15 +171,16 @@ mixwright_status mw_bind_packings(const mixwright_kernel *kernel, const mixwrigh
     FAIL("cu_seqlens: %d packings, but their address is null", options->num_packings);
   for (int32_t n = 0; n < kernel->num_spaces; ++n)
     binding->shared[n] =
-        kernel->spaces[n].block > 0 ? binding->shared[kernel->spaces[n].base] : is_table(kernel, n);
+        kernel->spaces[n].base >= 0 ? binding->shared[kernel->spaces[n].base] : is_table(kernel, n);
   for (int32_t n = 0; n < options->num_packings; ++n)
     MW_CHECK(bind_packing(kernel, &options->packings[n], binding));
   int64_t row = binding->batch + 1;
   for (int32_t n = 0; n < kernel->num_spaces; ++n) {
     const mixwright_space *space = &kernel->spaces[n];
     int64_t *starts = binding->starts + n * row;
-    if (binding->shared[n])
-      continue;
+    int of_all = space->base >= 0 && (space->block <= 0 || binding->spaces[space->base] < 0);
+    if (binding->shared[n] || of_all)
+      continue; /* nothing is packed along all tokens, or blocks of them */
     if (space->block > 0)
       bind_blocks(space, binding->starts + space->base * row, binding->batch, starts);
     else if (binding->spaces[n] < 0)
@@ -186,89 +188,4 @@ mixwright_status mw_bind_packings(const mixwright_kernel *kernel, const mixwrigh
     binding->spaces[n] = starts[binding->batch];
   }
   return MIXWRIGHT_OK;
-}
-
-/*===----------------------------------------------------------------------===*\
-|* Segments
-\*===----------------------------------------------------------------------===*/
-
-/* Longest first, so that no thread is left with a long one at the end. */
-static int compare_segments(const void *a, const void *b) {
-  const mw_segment *left = a, *right = b;
-  if (left->tokens != right->tokens)
-    return left->tokens > right->tokens ? -1 : 1;
-  return left->index < right->index ? -1 : left->index > right->index;
-}
-
-static int64_t count_tokens(const mixwright_kernel *kernel, const mw_binding *binding,
-                            int64_t index) {
-  int64_t tokens = 0;
-  for (int32_t n = 0; n < kernel->num_spaces; ++n) {
-    const int64_t *starts = binding->starts + n * (binding->batch + 1);
-    if (kernel->spaces[n].block <= 0 && !binding->shared[n])
-      tokens += starts[index + 1] - starts[index];
-  }
-  return tokens;
-}
-
-/* Each segment has its workspaces in one piece: [workspace][H, declared..]. */
-static mixwright_status bind_workspaces(const mixwright_kernel *kernel, mw_binding *binding) {
-  int64_t total = 0, sizes[MIXWRIGHT_MAX_RANK], strides[MIXWRIGHT_MAX_RANK], bytes;
-  for (int64_t entry = 0; entry < binding->batch; ++entry) {
-    binding->segments[entry].workspace = total;
-    for (int32_t n = 0; n < kernel->num_args; ++n) {
-      const mixwright_arg *arg = &kernel->args[n];
-      if (arg->kind == MIXWRIGHT_WORKSPACE &&
-          (!mw_measure_workspace(binding, arg, entry, sizes, strides, &bytes) ||
-           __builtin_mul_overflow(bytes, binding->heads, &bytes) ||
-           __builtin_add_overflow(total, bytes, &total)))
-        FAIL("mixer '%s': its workspace is beyond the address space", kernel->mixer);
-    }
-  }
-  binding->workspace_bytes = total;
-  return MIXWRIGHT_OK;
-}
-
-mixwright_status mw_bind_segments(const mixwright_kernel *kernel, mw_binding *binding) {
-  binding->segments = calloc((size_t)binding->batch + 1, sizeof *binding->segments);
-  if (!binding->segments)
-    return mw_fail(MIXWRIGHT_OUT_OF_MEMORY, "mixer '%s': no memory for %lld segments",
-                   kernel->mixer, (long long)binding->batch);
-  for (int64_t n = 0; n < binding->batch; ++n)
-    binding->segments[n] = (mw_segment){n, count_tokens(kernel, binding, n), 0};
-  qsort(binding->segments, (size_t)binding->batch, sizeof *binding->segments, compare_segments);
-  return bind_workspaces(kernel, binding);
-}
-
-void mw_locate_segment(const mixwright_kernel *kernel, const mw_binding *binding, int64_t index,
-                       mw_entry *entry) {
-  const mw_segment *segment = &binding->segments[index];
-  char *workspace = binding->workspace + segment->workspace;
-  for (int32_t n = 0; n < kernel->num_args; ++n) {
-    const mixwright_arg *arg = &kernel->args[n];
-    const mw_bound_arg *bound = &binding->args[n];
-    int64_t *sizes = entry->sizes[n], *strides = entry->strides[n];
-    if (arg->kind == MIXWRIGHT_WORKSPACE) {
-      mw_measure_workspace(binding, arg, index, sizes, strides, &entry->head_strides[n]);
-      entry->starts[n] = workspace;
-      workspace += entry->head_strides[n] * binding->heads;
-      continue;
-    }
-    memcpy(strides, binding->strides[n], sizeof binding->strides[n]);
-    memcpy(sizes, binding->sizes[n], sizeof binding->sizes[n]);
-    entry->head_strides[n] = bound->head_stride;
-    entry->starts[n] = bound->data;
-    if (!bound->data)
-      continue;
-    entry->starts[n] += segment->index * bound->batch_stride;
-    for (int d = 0; d < arg->rank; ++d) {
-      int32_t space = arg->dims[d].size < 0 ? arg->dims[d].space : -1;
-      if (space < 0)
-        continue;
-      sizes[d] = mw_space_size(binding, space, index);
-      if (sizes[d] > 0) /* the end of a tensor may be no place to point to */
-        entry->starts[n] += binding->starts[space * (binding->batch + 1) + segment->index] *
-                            strides[d] * mw_element_bytes(arg);
-    }
-  }
 }

@@ -6,8 +6,8 @@
 |*===----------------------------------------------------------------------===*
 |*
 |* A phase is one parallel loop over entry x head x feature block x token block; the
-|* end of the loop is the barrier before the next phase. Packed segments, unlike batch
-|* entries, have each their own number of token blocks.
+|* end of the loop is the barrier before the next phase. Packed segments, and sequences
+|* with positions, have each their own number of token blocks.
 |*
 \*===----------------------------------------------------------------------===*/
 
@@ -50,13 +50,22 @@ static int64_t search_entry(const phase_run *run, int64_t task) {
   return low;
 }
 
+/* The heads that the phase runs for, and how many query heads share each. */
+static int64_t count_heads_each(const phase_run *run) {
+  return run->phase->heads_of < 0 ? 1 : run->binding->args[run->phase->heads_of].heads_each;
+}
+
+static int64_t count_heads(const phase_run *run) {
+  return run->binding->heads / count_heads_each(run);
+}
+
 static entry_tasks find_entry(const phase_run *run, int64_t task) {
   entry_tasks found = {0};
   if (run->first_tasks)
     found.entry = search_entry(run, task);
   found.token_blocks = count_token_blocks(run, found.entry);
   found.per_head = run->phase->feature_blocks * found.token_blocks;
-  int64_t count = run->binding->heads * found.per_head;
+  int64_t count = count_heads(run) * found.per_head;
   if (!run->first_tasks)
     found.entry = task / count;
   found.begin = run->first_tasks ? run->first_tasks[found.entry] : found.entry * count;
@@ -72,7 +81,8 @@ typedef struct {
 
 static size_t get_place_bytes(const mixwright_kernel *kernel) {
   size_t row = MIXWRIGHT_MAX_RANK * sizeof(int64_t);
-  return ((size_t)kernel->num_args + 1) * (2 * row + sizeof(int64_t) + 2 * sizeof(void *));
+  return ((size_t)kernel->num_args + 1) *
+         (2 * row + sizeof(mixwright_paging) + sizeof(int64_t) + 2 * sizeof(void *));
 }
 
 static place make_place(const mixwright_kernel *kernel, char *memory) {
@@ -80,7 +90,8 @@ static place make_place(const mixwright_kernel *kernel, char *memory) {
   place result;
   result.entry.strides = (int64_t (*)[MIXWRIGHT_MAX_RANK])(void *)memory;
   result.entry.sizes = result.entry.strides + args;
-  result.entry.head_strides = (int64_t *)(result.entry.sizes + args);
+  result.entry.paging = (mixwright_paging *)(result.entry.sizes + args);
+  result.entry.head_strides = (int64_t *)(result.entry.paging + args);
   result.entry.starts = (char **)(void *)(result.entry.head_strides + args);
   result.data = (void **)(result.entry.starts + args);
   return result;
@@ -116,12 +127,13 @@ static void run_range(void *argument, int64_t begin, int64_t end) {
       mw_locate_entry(run->kernel, run->binding, tasks.entry, &at.entry);
       view.strides = (const int64_t (*)[MIXWRIGHT_MAX_RANK])at.entry.strides;
       view.sizes = (const int64_t (*)[MIXWRIGHT_MAX_RANK])at.entry.sizes;
+      view.paging = at.entry.paging;
       located = -1;
     }
     int64_t head = (task - tasks.begin) / tasks.per_head;
     int64_t block = (task - tasks.begin) % tasks.per_head;
     if (head != located)
-      locate_head(run, &at, located = head);
+      locate_head(run, &at, (located = head) * count_heads_each(run));
     int64_t token_block = block % tasks.token_blocks;
     if (phase->last_first)
       token_block = tasks.token_blocks - 1 - token_block;
@@ -132,7 +144,7 @@ static void run_range(void *argument, int64_t begin, int64_t end) {
 /* The tasks of one entry, or -1 if they cannot be counted. */
 static int64_t count_entry_tasks(const phase_run *run, int64_t entry) {
   int64_t count;
-  if (__builtin_mul_overflow(run->binding->heads, run->phase->feature_blocks, &count) ||
+  if (__builtin_mul_overflow(count_heads(run), run->phase->feature_blocks, &count) ||
       __builtin_mul_overflow(count, count_token_blocks(run, entry), &count))
     return -1;
   return count;

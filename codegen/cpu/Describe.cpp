@@ -44,6 +44,11 @@ private:
   LogicalResult describeArguments(SmallVectorImpl<Fields> &rows);
   LogicalResult describePhases(SmallVectorImpl<Fields> &rows);
   int32_t findSpace(StringRef name);
+  /// The place among the tensors of the argument of one of these kinds, or -1.
+  int32_t findArgument(StringRef name, ArrayRef<StringRef> kinds);
+  /// The fields of a cache: window, sources.
+  LogicalResult describeCache(unsigned index, Fields &fields);
+  LogicalResult getCacheBlock(int64_t &rows);
 
   OpBuilder &b;
   ArrayRef<EmittedPhase> phases;
@@ -118,15 +123,37 @@ int32_t Describer::findSpace(StringRef name) {
   return it == spaces.end() ? -1 : it - spaces.begin();
 }
 
-/// `mix.spaces = ["T", "B"]`, `mix.blocks = {B = ["T", 64]}`.
+int32_t Describer::findArgument(StringRef name, ArrayRef<StringRef> kinds) {
+  int32_t place = 0;
+  for (auto [index, type] : llvm::enumerate(first.getArgumentTypes())) {
+    if (!isa<MemRefType>(type))
+      continue;
+    auto own = first.getArgAttrOfType<StringAttr>(index, "mix.name");
+    auto kind = first.getArgAttrOfType<StringAttr>(index, "mix.kind");
+    if (own && own.getValue() == name && kind && llvm::is_contained(kinds, kind.getValue()))
+      return place;
+    ++place;
+  }
+  return -1;
+}
+
+/// `mix.spaces = ["T", "B", "T.all"]`, `mix.blocks = {B = ["T", 64]}`,
+/// `mix.history = {T.all = "T"}`.
 LogicalResult Describer::describeSpaces(SmallVectorImpl<Fields> &rows) {
   if (auto names = first->getAttrOfType<ArrayAttr>("mix.spaces"))
     for (Attribute name : names)
       if (auto text = dyn_cast<StringAttr>(name))
         spaces.push_back(text.getValue());
   auto blocks = first->getAttrOfType<DictionaryAttr>("mix.blocks");
+  auto histories = first->getAttrOfType<DictionaryAttr>("mix.history");
   for (StringRef space : spaces) {
     int64_t base = -1, block = 0;
+    if (auto of = histories ? dyn_cast_or_null<StringAttr>(histories.get(space)) : StringAttr()) {
+      base = findSpace(of.getValue());
+      if (base < 0)
+        return first.emitError("expects 'mix.history' to give space '")
+               << space << "' a known space, got '" << of.getValue() << "'";
+    }
     if (auto row = blocks ? dyn_cast_or_null<ArrayAttr>(blocks.get(space)) : ArrayAttr()) {
       auto name = row.size() == 2 ? dyn_cast<StringAttr>(row[0]) : StringAttr();
       auto size = row.size() == 2 ? dyn_cast<IntegerAttr>(row[1]) : IntegerAttr();
@@ -138,6 +165,25 @@ LogicalResult Describer::describeSpaces(SmallVectorImpl<Fields> &rows) {
     }
     rows.push_back({string(space), number(i32, base), number(i64, block)});
   }
+  return success();
+}
+
+LogicalResult Describer::describeCache(unsigned index, Fields &fields) {
+  auto window = first.getArgAttrOfType<IntegerAttr>(index, "mix.window");
+  auto names = first.getArgAttrOfType<ArrayAttr>(index, "mix.sources");
+  SmallVector<Fields> sources;
+  if (names)
+    for (StringRef name : names.getAsValueRange<StringAttr>()) {
+      int32_t place = findArgument(name, {"input", "param", "cache"});
+      if (place < 0)
+        return first.emitError("expects 'mix.sources' of argument ")
+               << index << " to name inputs, params or caches, got '" << name << "'";
+      sources.push_back({number(i32, place)});
+    }
+  Type source = LLVM::LLVMStructType::getLiteral(b.getContext(), {i32});
+  fields.push_back(number(i64, window ? window.getInt() : 0));
+  fields.push_back(number(i32, sources.size()));
+  fields.push_back(array("sources" + std::to_string(index), source, sources));
   return success();
 }
 
@@ -158,6 +204,9 @@ LogicalResult Describer::describeArguments(SmallVectorImpl<Fields> &rows) {
                    .Case("output", MIXWRIGHT_OUTPUT)
                    .Case("state_out", MIXWRIGHT_STATE_OUT)
                    .Case("workspace", MIXWRIGHT_WORKSPACE)
+                   .Case("state", MIXWRIGHT_STATE)
+                   .Case("cache", MIXWRIGHT_CACHE)
+                   .Case("position", MIXWRIGHT_POSITION)
                    .Default(-1);
     if (!name || kind < 0 || !axes || (int64_t)axes.size() != view.getRank() ||
         view.getRank() > MIXWRIGHT_MAX_RANK)
@@ -186,8 +235,11 @@ LogicalResult Describer::describeArguments(SmallVectorImpl<Fields> &rows) {
                                             this_->makeStruct(dimType, fields), (int64_t)dim);
       return value;
     };
-    rows.push_back({string(name.getValue()), number(i32, kind), number(i32, dtype),
-                    number(i32, view.getRank()), makeDims});
+    Fields &row =
+        rows.emplace_back(Fields{string(name.getValue()), number(i32, kind), number(i32, dtype),
+                                 number(i32, view.getRank()), makeDims});
+    if (failed(describeCache(index, row)))
+      return failure();
   }
   return success();
 }
@@ -205,10 +257,32 @@ LogicalResult Describer::describePhases(SmallVectorImpl<Fields> &rows) {
       if (space < 0 || number64("tile.rows", 0) < 1)
         return phase.emitError("expects 'tile.space' to be one of 'mix.spaces', with 'tile.rows'");
     }
-    rows.push_back(
-        {addressOf(emitted.function.getName()), number(i64, number64("tile.features", 1)),
-         number(i32, space), number(i64, number64("tile.rows", 0)),
-         number(i32, phase->hasAttr("tile.last_first")), number(i64, number64(kScratch, 0))});
+    int32_t headsOf = -1;
+    if (auto name = phase->getAttrOfType<StringAttr>("tile.heads_of")) {
+      headsOf = findArgument(name.getValue(), {"cache"});
+      if (headsOf < 0)
+        return phase.emitError("expects 'tile.heads_of' to name a cache, got '")
+               << name.getValue() << "'";
+    }
+    rows.push_back({addressOf(emitted.function.getName()),
+                    number(i64, number64("tile.features", 1)), number(i32, space),
+                    number(i64, number64("tile.rows", 0)),
+                    number(i32, phase->hasAttr("tile.last_first")),
+                    number(i64, number64(kScratch, 0)), number(i32, headsOf)});
+  }
+  return success();
+}
+
+LogicalResult Describer::getCacheBlock(int64_t &rows) {
+  rows = 0;
+  for (EmittedPhase emitted : phases) {
+    auto own = emitted.phase->getAttrOfType<IntegerAttr>("tile.cache_block");
+    int64_t ownRows = own ? own.getInt() : 1;
+    if (ownRows < 1 || (rows > 0 && ownRows != rows))
+      return emitted.phase.emitError("expects all phases of a mixer to have the same positive "
+                                     "'tile.cache_block', got ")
+             << ownRows;
+    rows = ownRows;
   }
   return success();
 }
@@ -229,12 +303,14 @@ LogicalResult Describer::run() {
   };
   Type dims = LLVM::LLVMArrayType::get(structOf({pointer, i64, i32}), MIXWRIGHT_MAX_RANK);
   SmallVector<Fields> spaceRows, argumentRows, phaseRows;
+  int64_t cacheBlock;
   if (failed(describeSpaces(spaceRows)) || failed(describeArguments(argumentRows)) ||
-      failed(describePhases(phaseRows)))
+      failed(describePhases(phaseRows)) || failed(getCacheBlock(cacheBlock)))
     return failure();
   auto spaceArray = array("spaces", structOf({pointer, i32, i64}), spaceRows);
-  auto argumentArray = array("args", structOf({pointer, i32, i32, i32, dims}), argumentRows);
-  auto phaseArray = array("phases", structOf({pointer, i64, i32, i64, i32, i64}), phaseRows);
+  auto argumentArray =
+      array("args", structOf({pointer, i32, i32, i32, dims, i64, i32, pointer}), argumentRows);
+  auto phaseArray = array("phases", structOf({pointer, i64, i32, i64, i32, i64, i32}), phaseRows);
   Fields kernel = {number(i32, MIXWRIGHT_ABI_VERSION),
                    string(mixer.getValue()),
                    string(form.getValue()),
@@ -246,9 +322,10 @@ LogicalResult Describer::run() {
                    argumentArray,
                    number(i32, phaseRows.size()),
                    phaseArray,
+                   number(i64, cacheBlock),
                    [&] { return LLVM::ZeroOp::create(b, loc, pointer); }};
-  Type type = structOf(
-      {i32, pointer, pointer, pointer, i64, i32, pointer, i32, pointer, i32, pointer, pointer});
+  Type type = structOf({i32, pointer, pointer, pointer, i64, i32, pointer, i32, pointer, i32,
+                        pointer, i64, pointer});
   makeGlobal(name, type, LLVM::Linkage::External, [&] { return makeStruct(type, kernel); });
   return success();
 }

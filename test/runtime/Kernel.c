@@ -55,35 +55,40 @@ static void add(const mixwright_instance *view, int64_t feature_block, int64_t t
 
 #define SPACE(name, index) {name, -1, index}
 #define FEATURE {"K", BLOCK_SUMS_K, -1}
+#define ARG(named, of_kind, rank_of, ...)                                                          \
+  {                                                                                                \
+    .name = named, .kind = of_kind, .dtype = MIXWRIGHT_F64, .rank = rank_of, .dims = {             \
+      __VA_ARGS__                                                                                  \
+    }                                                                                              \
+  }
 
 static const mixwright_space spaces[] = {{"T", -1, 0}, {"B", 0, BLOCK_SUMS_BLOCK}};
 
 static const mixwright_arg args[] = {
-    {"x", MIXWRIGHT_INPUT, MIXWRIGHT_F64, 2, {SPACE("T", 0), FEATURE}},
-    {"g", MIXWRIGHT_INPUT, MIXWRIGHT_F64, 1, {SPACE("T", 0)}},
-    {"w", MIXWRIGHT_PARAM, MIXWRIGHT_F64, 1, {FEATURE}},
-    {"S", MIXWRIGHT_STATE_IN, MIXWRIGHT_F64, 1, {FEATURE}},
-    {"o", MIXWRIGHT_OUTPUT, MIXWRIGHT_F64, 2, {SPACE("T", 0), FEATURE}},
-    {"S", MIXWRIGHT_STATE_OUT, MIXWRIGHT_F64, 1, {FEATURE}},
-    {"running", MIXWRIGHT_WORKSPACE, MIXWRIGHT_F64, 2, {SPACE("T", 0), FEATURE}},
-    {"sums", MIXWRIGHT_WORKSPACE, MIXWRIGHT_F64, 2, {SPACE("B", 1), FEATURE}},
+    ARG("x", MIXWRIGHT_INPUT, 2, SPACE("T", 0), FEATURE),
+    ARG("g", MIXWRIGHT_INPUT, 1, SPACE("T", 0)),
+    ARG("w", MIXWRIGHT_PARAM, 1, FEATURE),
+    ARG("S", MIXWRIGHT_STATE_IN, 1, FEATURE),
+    ARG("o", MIXWRIGHT_OUTPUT, 2, SPACE("T", 0), FEATURE),
+    ARG("S", MIXWRIGHT_STATE_OUT, 1, FEATURE),
+    ARG("running", MIXWRIGHT_WORKSPACE, 2, SPACE("T", 0), FEATURE),
+    ARG("sums", MIXWRIGHT_WORKSPACE, 2, SPACE("B", 1), FEATURE),
 };
 
 static const mixwright_phase phases[] = {
-    {scan, 1, -1, 0, 0, BLOCK_SUMS_SCRATCH},
-    {sum_block, 1, 0, BLOCK_SUMS_BLOCK, 1, BLOCK_SUMS_SCRATCH},
-    {add, BLOCK_SUMS_K, -1, 0, 0, BLOCK_SUMS_SCRATCH},
+    {scan, 1, -1, 0, 0, BLOCK_SUMS_SCRATCH, -1},
+    {sum_block, 1, 0, BLOCK_SUMS_BLOCK, 1, BLOCK_SUMS_SCRATCH, -1},
+    {add, BLOCK_SUMS_K, -1, 0, 0, BLOCK_SUMS_SCRATCH, -1},
 };
 
-const mixwright_kernel block_sums = {MIXWRIGHT_ABI_VERSION,
-                                     "block_sums",
-                                     "recurrent",
-                                     "any",
-                                     0,
-                                     2,
-                                     spaces,
-                                     8,
-                                     args,
-                                     3,
-                                     phases,
-                                     NULL};
+const mixwright_kernel block_sums = {.abi_version = MIXWRIGHT_ABI_VERSION,
+                                     .mixer = "block_sums",
+                                     .form = "recurrent",
+                                     .target = "any",
+                                     .num_spaces = 2,
+                                     .spaces = spaces,
+                                     .num_args = 8,
+                                     .args = args,
+                                     .num_phases = 3,
+                                     .phases = phases,
+                                     .cache_block = 1};

@@ -22,13 +22,23 @@ void countRun(const mixwright_instance *view, int64_t, int64_t token, void *) {
 }
 
 const mixwright_space countSpace = {"T", -1, 0};
-const mixwright_arg countArg = {"n", MIXWRIGHT_OUTPUT, MIXWRIGHT_F64, 1, {{"T", -1, 0}}};
+const mixwright_arg countArg = {
+    "n", MIXWRIGHT_OUTPUT, MIXWRIGHT_F64, 1, {{"T", -1, 0}}, 0, 0, nullptr};
 
 mixwright_status runCount(Tensor &counts, mixwright_options options) {
-  const mixwright_phase phase = {countRun, 1, 0, 1, 0, 0};
-  const mixwright_kernel kernel = {
-      MIXWRIGHT_ABI_VERSION, "count", "recurrent", "any", 0,      1,
-      &countSpace,           1,       &countArg,   1,     &phase, nullptr};
+  const mixwright_phase phase = {countRun, 1, 0, 1, 0, 0, -1};
+  mixwright_kernel kernel = {};
+  kernel.abi_version = MIXWRIGHT_ABI_VERSION;
+  kernel.mixer = "count";
+  kernel.form = "recurrent";
+  kernel.target = "any";
+  kernel.num_spaces = 1;
+  kernel.spaces = &countSpace;
+  kernel.num_args = 1;
+  kernel.args = &countArg;
+  kernel.num_phases = 1;
+  kernel.phases = &phase;
+  kernel.cache_block = 1;
   DLTensor *tensors[] = {&counts.view};
   options.layout = MIXWRIGHT_SINGLE;
   return mixwright_run(&kernel, tensors, 1, &options);

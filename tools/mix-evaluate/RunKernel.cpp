@@ -130,6 +130,7 @@ private:
   std::vector<std::unique_ptr<Tensor>> tensors;
   std::vector<void *> data;
   std::vector<std::array<int64_t, MIXWRIGHT_MAX_RANK>> strides, sizes;
+  std::vector<mixwright_paging> paging;
 };
 
 } // namespace
@@ -177,6 +178,9 @@ llvm::Error Call::makeTensors() {
     sizes.emplace_back();
     llvm::copy(tensor->strides, strides.back().begin());
     llvm::copy(tensor->sizes, sizes.back().begin());
+    // A cache lies in one piece.
+    int64_t rows = arg.kind == MIXWRIGHT_CACHE ? shape.front() : 0;
+    paging.push_back({nullptr, 1, (int64_t)llvm::alignTo(rows, kernel.cache_block), 0});
     tensors.push_back(std::move(tensor));
   }
   return llvm::Error::success();
@@ -188,7 +192,7 @@ void Call::runPhase(const mixwright_phase &phase) {
     blocks = (spaces[phase.space] + phase.rows - 1) / phase.rows;
   mixwright_instance instance = {
       data.data(), reinterpret_cast<const int64_t (*)[MIXWRIGHT_MAX_RANK]>(strides.data()),
-      reinterpret_cast<const int64_t (*)[MIXWRIGHT_MAX_RANK]>(sizes.data())};
+      reinterpret_cast<const int64_t (*)[MIXWRIGHT_MAX_RANK]>(sizes.data()), paging.data()};
   std::vector<unsigned char> memory(phase.scratch_bytes + 64);
   void *scratch = memory.data() + (64 - (uintptr_t)memory.data() % 64) % 64;
   for (int64_t feature = 0; feature < phase.feature_blocks; ++feature)

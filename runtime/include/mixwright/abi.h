@@ -48,7 +48,11 @@ typedef enum mixwright_arg_kind {
   MIXWRIGHT_STATE_IN = 2, /* may be absent (null): the spec's initial value is used */
   MIXWRIGHT_OUTPUT = 3,
   MIXWRIGHT_STATE_OUT = 4, /* may be absent (null): not written */
-  MIXWRIGHT_WORKSPACE = 5  /* provided by the runtime or the caller, contiguous */
+  MIXWRIGHT_WORKSPACE = 5, /* provided by the runtime or the caller, contiguous */
+  MIXWRIGHT_STATE = 6,     /* what earlier tokens left, updated in place; at position 0
+                            * its contents on entry are arbitrary */
+  MIXWRIGHT_CACHE = 7,     /* a row per earlier token; the call appends its own */
+  MIXWRIGHT_POSITION = 8   /* int64, rank 0: the number of earlier tokens */
 } mixwright_arg_kind;
 
 /* One dimension of a declared tensor: a fixed feature size, or a token space. */
@@ -64,23 +68,47 @@ typedef struct mixwright_arg {
   mixwright_dtype dtype;
   int32_t rank;
   mixwright_dim dims[MIXWRIGHT_MAX_RANK];
+  /* Of a cache. Its first dimension is a space of all tokens. The token at position i
+   * reads rows j <= i with i - j < window, or all of them if window is 0. A row is made
+   * of the arguments `sources`, whose numbers of heads must divide the cache's; none:
+   * of any, so that the cache has all heads. */
+  int64_t window;
+  int32_t num_sources;
+  const int32_t *sources;
 } mixwright_arg;
 
-/* A token space. Its size is bound by the tensors of a call, or, if `block` > 0,
- * it is ceil(size of spaces[base] / block). */
+/* A token space. Without a base its size is bound by the tensors of a call. The base
+ * is the place of a space before this one, and the size then
+ *   ceil(size of the base / block)   if block > 0,
+ *   position + size of the base      if block is 0: all tokens, earlier ones too. */
 typedef struct mixwright_space {
   const char *name;
-  int32_t base;
+  int32_t base; /* -1: none */
   int64_t block;
 } mixwright_space;
 
+/* Where the rows of a cache are: row p of the sequence is in page
+ * (p / page_rows) mod pages, and begins at the element
+ *   (table ? table[page] : page) * page_stride + (p mod page_rows) * strides[0]
+ * So a cache that lies in one piece is a single page, and one that keeps a window of
+ * rows wraps around. `page_rows` is a multiple of mixwright_kernel.cache_block: as many
+ * rows, from a multiple of it on, lie in one page. Not every such row need be the
+ * caller's memory: only those of positions that exist are, and of them those outside
+ * the window may be overwritten. */
+typedef struct mixwright_paging {
+  const int32_t *table; /* of this sequence; NULL: pages are in order */
+  int64_t pages, page_rows, page_stride;
+} mixwright_paging;
+
 /* What a task sees of one instance. All arrays are indexed by the argument's
  * place in mixwright_kernel.args; strides and sizes are in elements. The last
- * feature dimension of every tensor has stride 1. */
+ * feature dimension of every tensor has stride 1. The first size of a cache is the
+ * number of all tokens, not of the rows that there is memory for. */
 typedef struct mixwright_instance {
   void *const *data; /* start of this batch entry and head */
   const int64_t (*strides)[MIXWRIGHT_MAX_RANK];
   const int64_t (*sizes)[MIXWRIGHT_MAX_RANK];
+  const mixwright_paging *paging; /* of caches only */
 } mixwright_instance;
 
 /* Runs task (feature_block, token_block). `scratch` holds scratch_bytes bytes,
@@ -95,6 +123,9 @@ typedef struct mixwright_phase {
   int64_t rows;
   int32_t last_first; /* non-zero: later token blocks cost more, start with them */
   int64_t scratch_bytes;
+  /* A phase that appends to a cache runs once per head of it, where query heads may be
+   * more: the place of that argument. -1: once per head. */
+  int32_t heads_of;
 } mixwright_phase;
 
 /* A mixer in one form. Compiled for several processors, it is a list: the best first;
@@ -102,7 +133,7 @@ typedef struct mixwright_phase {
 typedef struct mixwright_kernel {
   uint32_t abi_version;
   const char *mixer;
-  const char *form;   /* "recurrent", "chunked" */
+  const char *form;   /* "recurrent", "chunked", "step" */
   const char *target; /* "x86-64-v4", ... */
   uint64_t needs;     /* features of the processor, as bits of mixwright/x86_features.def */
   int32_t num_spaces;
@@ -111,6 +142,7 @@ typedef struct mixwright_kernel {
   const mixwright_arg *args;
   int32_t num_phases;
   const mixwright_phase *phases;
+  int64_t cache_block; /* rows of a cache that are read at once; 1 without caches */
   const struct mixwright_kernel *next; /* for a processor that lacks what this one needs */
 } mixwright_kernel;
 

@@ -89,6 +89,26 @@ typedef enum mixwright_layout {
   MIXWRIGHT_SINGLE = 2
 } mixwright_layout;
 
+/* The step form goes on with sequences whose earlier tokens other calls had: it takes n
+ * new tokens of each sequence (the token axis of the inputs; packed, if sequences have
+ * different n) and what the earlier ones left. All of it is updated in place, and must be
+ * given:
+ *
+ *              position    states          caches              paged caches
+ *   BTHD       [B]         [B, H, K, V]    [B, rows, H, K]     [pages, R, H, K]
+ *   BHTD       [B]         [B, H, K, V]    [B, H, rows, K]     [pages, H, R, K]
+ *   SINGLE     []          [K, V]          [rows, K]           [pages, R, K]
+ *   packed     [N]         [N, ..]         [N, ..]             as above
+ *
+ * `position`, int32 or int64, counts the earlier tokens of each sequence: 0 for a new
+ * one, whose states and caches may hold anything. The
+ * call writes rows [position, position + n) of each cache, so there must be as many. A
+ * cache whose args[n].window is not 0 may be smaller: given at least window + n - 1 rows
+ * in whole blocks of kernel->cache_block, it is used in turns, row p at p mod rows (with a
+ * block table of M pages, page p at p mod M). Which values a mixer caches is derived from its
+ * spec: `mixc explain --form step` lists them. Query heads may share a cache, as they
+ * share keys. */
+
 /* Sequences of different lengths in one call, packed behind one another along a
  * token axis: sequence ("segment") n has the positions [cu_seqlens[n],
  * cu_seqlens[n + 1]) of the axis. The segments know nothing of each other, and each
@@ -114,11 +134,23 @@ typedef struct mixwright_packing {
   const DLTensor *cu_seqlens;
 } mixwright_packing;
 
+/* Where the rows of a cache are, if not in order: in pages of memory that all sequences
+ * share. Page n of sequence b is `pages[b][n]`, int32 in memory of the CPU, and holds
+ * the positions [n R, (n + 1) R). R, the rows of a page, is a multiple of
+ * kernel->cache_block. Only the entries of pages that a call may touch are looked at.
+ * Sequences may share pages that they only read. */
+typedef struct mixwright_block_table {
+  const char *cache; /* NULL: all caches of the mixer */
+  const DLTensor *pages;
+} mixwright_block_table;
+
 /* All zero is a valid choice. */
 typedef struct mixwright_options {
   mixwright_layout layout;
   const mixwright_packing *packings; /* one for every token axis, or none: not packed */
   int32_t num_packings;
+  const mixwright_block_table *block_tables; /* none: no cache is paged */
+  int32_t num_block_tables;
   mixwright_pool *pool;                   /* NULL: one shared by the process */
   mixwright_parallel_for_fn parallel_for; /* if set, used instead of a pool */
   void *parallel_context;
