@@ -32,7 +32,7 @@ static void runThread(void *argument) {
 
 Block::Block(Launch &launch, Dim3 position, std::vector<std::unique_ptr<Thread>> &threads)
     : launch(launch), position(position), threads(threads),
-      warps((threads.size() + launch.warpSize - 1) / launch.warpSize), clocks(threads.size()),
+      warps((threads.size() + launch.warpSize - 1) / launch.warpSize), clocks(threads.size() + 1),
       shared(*this, clocks, launch.sharedExtents, launch.granule) {
   for (uint32_t index = 0; index < threads.size(); ++index) {
     Thread &thread = *threads[index];
@@ -119,6 +119,18 @@ void Block::reportEnd() {
     if (!left->empty())
       report(FindingKind::LeftInFlight, thread->index, *left->front().site,
              "thread " + std::to_string(thread->index) + " ends before it waited for its copy");
+  }
+  for (const PendingCopy &copy : pendingCopies)
+    report(FindingKind::LeftInFlight, copy.thread, *copy.site,
+           "the block ends before a copy of thread " + std::to_string(copy.thread) +
+               " has happened");
+  for (const Warp &warp : warps) {
+    const std::vector<Warp::Read> *left = &warp.openReads;
+    if (!warp.readGroups.empty())
+      left = &warp.readGroups.front();
+    if (!left->empty())
+      report(FindingKind::LeftInFlight, warp.lanes[0]->index, *left->front().site,
+             "a warp ends before it waited for its matrix instructions");
   }
 }
 
@@ -266,7 +278,7 @@ void Block::run() {
         return;
       hasRun |= executeMeetings(*warp);
     }
-    if (!hasRun && !openBarriersOfTheLiving() && !wakePolling())
+    if (!hasRun && !openBarriersOfTheLiving() && !finishPendingCopies() && !wakePolling())
       reportStuck();
   }
   if (!launch.isStopped)
@@ -287,6 +299,17 @@ bool Block::runReadyThreads(Warp &warp) {
       break;
   }
   return hasRun;
+}
+
+bool Block::finishPendingCopies() {
+  if (pendingCopies.empty())
+    return false;
+  // One at a time, so that what waits for the first of two does not get both.
+  PendingCopy copy = std::move(pendingCopies.front());
+  pendingCopies.pop_front();
+  copy.finish();
+  noteEvent();
+  return true;
 }
 
 bool Block::wakePolling() {

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/emulator/Instrument.h"
+#include "codegen/emulator/InlineAssembly.h"
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/IR/DebugInfoMetadata.h"
 #include "llvm/IR/Dominators.h"
@@ -61,6 +62,7 @@ private:
   std::vector<Task> operations, accesses, fences, traps;
   std::vector<Instruction *> useless;
   std::vector<BinaryOperator *> divisions;
+  DenseMap<CallBase *, AssemblyOperation> assemblies;
   /// Bytes that the operations of a function need for arguments and results.
   DenseMap<Function *, std::pair<AllocaInst *, AllocaInst *>> buffers;
 };
@@ -179,7 +181,17 @@ void Instrumenter::collect(CallBase &call, const std::string &location) {
       useless.push_back(&call);
       return;
     }
-    unknown.insert("inline assembly '" + text + "'");
+    bool isNone = call.getType()->isVoidTy();
+    auto *results = dyn_cast<StructType>(call.getType());
+    auto operation = readAssembly(text, isNone ? 0 : results ? results->getNumElements() : 1);
+    if (!operation) {
+      unknown.insert("inline assembly '" + text + "'");
+      return;
+    }
+    Site &site = makeSite(call, operation->name, location);
+    site.operation = operation->operation;
+    operations.push_back({&call, &site});
+    assemblies[&call] = std::move(*operation);
     return;
   }
   Function *callee = call.getCalledFunction();
@@ -267,6 +279,16 @@ static AllocaInst *growBuffer(AllocaInst *&buffer, Function &function, uint32_t 
   return buffer;
 }
 
+/// Inline assembly names its inputs in an order of its own.
+static void orderArguments(Site &site, const AssemblyOperation &assembly) {
+  std::vector<uint32_t> offsets;
+  for (unsigned argument : assembly.arguments)
+    offsets.push_back(site.argumentOffsets[argument]);
+  if (assembly.predicate >= 0)
+    site.predicateOffset = site.argumentOffsets[assembly.predicate];
+  site.argumentOffsets = std::move(offsets);
+}
+
 void Instrumenter::replaceOperation(CallBase &call, Site &site) {
   std::vector<Type *> arguments;
   for (Value *operand : call.args())
@@ -300,6 +322,8 @@ void Instrumenter::replaceOperation(CallBase &call, Site &site) {
   }
   if (result)
     call.replaceAllUsesWith(result);
+  if (auto assembly = assemblies.find(&call); assembly != assemblies.end())
+    orderArguments(site, assembly->second);
   call.eraseFromParent();
 }
 

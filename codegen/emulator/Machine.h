@@ -18,6 +18,8 @@
 #include "codegen/emulator/GlobalMemory.h"
 #include "codegen/emulator/Schedule.h"
 #include "codegen/emulator/SharedMemory.h"
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -87,8 +89,33 @@ public:
 
 class Warp {
 public:
+  /// Bytes that an instruction in flight reads.
+  struct Read {
+    uintptr_t address;
+    uint32_t bytes;
+    const Site *site;
+  };
+
   Block *block = nullptr;
   std::vector<Thread *> lanes;
+  std::vector<Read> openReads;               ///< Of wgmma, in no group yet.
+  std::vector<std::vector<Read>> readGroups; ///< Oldest first.
+};
+
+/// An mbarrier (PTX ISA 9.7.13.16).
+struct AsyncBarrier {
+  uint32_t expected = 0; ///< Arrivals of a phase.
+  uint32_t lacking = 0;  ///< Arrivals that the current phase lacks.
+  int64_t bytes = 0;     ///< Bytes that it lacks.
+  uint64_t phase = 0;
+  Clocks::Knowledge arriving, completed; ///< Of this phase, and of the last.
+};
+
+/// A bulk copy that has not happened yet.
+struct PendingCopy {
+  const Site *site;
+  uint32_t thread; ///< Who issued it.
+  std::function<void()> finish;
 };
 
 /// A barrier of a block since it last opened.
@@ -116,6 +143,8 @@ public:
   Clocks clocks;
   SharedMemory shared;
   std::map<uint32_t, Barrier> barriers;
+  std::map<uintptr_t, AsyncBarrier> asyncBarriers; ///< By address.
+  std::deque<PendingCopy> pendingCopies;
 
   void report(FindingKind kind, uint32_t thread, const Site &site, std::string message);
   /// The same, and no thread of the launch runs any further.
@@ -132,6 +161,10 @@ public:
 
   /// Waits, if need be, until a barrier opens that was in `generation` when it was signalled.
   void waitForOpening(Thread &thread, uint32_t number, uint64_t generation, const Call &call);
+  /// The unit that carries out bulk copies counts as one more thread to the clocks.
+  uint32_t getCopyEngine() const { return threads.size(); }
+  /// Tells the mbarrier at an address that bytes of a copy have come.
+  void completeBytes(uintptr_t barrier, uint32_t bytes);
   /// Something happened that a polling thread may wait for.
   void noteEvent() { ++numEvents; }
 
@@ -147,6 +180,7 @@ private:
   bool executeActive(Warp &warp);
   void execute(Warp &warp, const std::vector<Thread *> &members);
   bool wakePolling();
+  bool finishPendingCopies();
   /// AMD's barriers order memory only together with fences.
   void checkFences(Thread &thread, const Site &site);
   void checkAlignment(const Barrier &barrier);

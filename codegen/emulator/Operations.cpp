@@ -12,8 +12,9 @@ using namespace mix::emu;
 FoundOperation mix::emu::findOperation(std::string_view name) {
   if (!consume(name, "llvm."))
     return std::nullopt;
-  for (auto find : {findThreads, findArithmetic, findShuffles, findMatrices, findCopies,
-                    findAmdLanes, findAmdMatrices})
+  for (auto find :
+       {findThreads, findArithmetic, findShuffles, findMatrices, findCopies, findAsyncBarriers,
+        findBulkCopies, findWarpGroups, findAmdLanes, findAmdMatrices})
     if (FoundOperation operation = find(name))
       return operation;
   return std::nullopt;

@@ -58,6 +58,7 @@ struct Site {
   // of a C struct, and so are the results.
   std::optional<Operation> operation;
   std::vector<uint32_t> argumentOffsets, resultOffsets;
+  int32_t predicateOffset = -1; ///< Of the argument that says whether it is executed, or -1.
 };
 
 /// One thread's execution of an operation.
@@ -113,12 +114,16 @@ using FoundOperation = std::optional<Operation>;
 /// The operation of an intrinsic's full name ("llvm.nvvm.ex2.approx.ftz.f32").
 FoundOperation findOperation(std::string_view name);
 
-// The families, by file of operations/. Each takes the name without "llvm.".
+// The families, by file of operations/. Each takes the name without "llvm."; inline PTX
+// is "ptx." and its instruction.
 FoundOperation findThreads(std::string_view name);
 FoundOperation findArithmetic(std::string_view name);
 FoundOperation findShuffles(std::string_view name);
 FoundOperation findMatrices(std::string_view name);
 FoundOperation findCopies(std::string_view name);
+FoundOperation findAsyncBarriers(std::string_view name);
+FoundOperation findBulkCopies(std::string_view name);
+FoundOperation findWarpGroups(std::string_view name);
 FoundOperation findAmdLanes(std::string_view name);
 FoundOperation findAmdMatrices(std::string_view name);
 

@@ -51,6 +51,8 @@ static void leaveIfStopped(Thread &thread) {
 }
 
 static void operationHook(const Site *site, const char *arguments, char *results) {
+  if (site->predicateOffset >= 0 && !(arguments[site->predicateOffset] & 1))
+    return;
   Thread &thread = *Block::running;
   Call call = {site, arguments, results};
   thread.call = &call;

@@ -85,6 +85,7 @@ SharedMemory::SharedMemory(Block &block, Clocks &clocks, std::vector<Extent> dec
   for (const Extent &extent : extents)
     end = std::max(end, extent.end);
   records.resize((end - base + granule - 1) / granule);
+  proxyFenceTimes.resize(block.threads.size() + 1);
   // What a block finds is what the one before left; all ones are NaN in every real type.
   memset(reinterpret_cast<void *>(base), 0xff, end - base);
 }
@@ -130,7 +131,7 @@ void SharedMemory::noteRead(Record &record, uint32_t thread) {
     }
     record.readers = freeReaderTimes.back();
     freeReaderTimes.pop_back();
-    readerTimes[record.readers].assign(block.threads.size(), 0);
+    readerTimes[record.readers].assign(block.threads.size() + 1, 0);
   }
   readerTimes[record.readers][thread] = clocks.getTime(thread);
 }
@@ -138,6 +139,7 @@ void SharedMemory::noteRead(Record &record, uint32_t thread) {
 void SharedMemory::noteWrite(Record &record, uint32_t thread, const Site &site, bool isAtomic) {
   record.writeSite = &site;
   record.writeTime = clocks.getTime(thread);
+  record.genericTime = record.writeTime;
   record.writer = thread;
   record.isAtomic = isAtomic;
   forgetReaders(record);
@@ -255,10 +257,28 @@ void SharedMemory::endWrite(uint32_t thread, uintptr_t address, uint32_t bytes, 
   });
 }
 
-bool SharedMemory::beginRead(uint32_t thread, uintptr_t address, uint32_t bytes, const Site &site) {
+void SharedMemory::endAsyncWrite(uint32_t thread, uintptr_t address, uint32_t bytes,
+                                 const Site &site) {
+  endWrite(thread, address, bytes, site);
+  forEach(address, bytes, [](Record &record) { record.genericTime = 0; });
+}
+
+void SharedMemory::fenceProxy(uint32_t thread) {
+  proxyFenceTimes[thread] = clocks.getTime(thread);
+  clocks.tick(thread);
+}
+
+bool SharedMemory::beginAsyncRead(uint32_t thread, uintptr_t address, uint32_t bytes,
+                                  const Site &site) {
   if (!read(thread, address, bytes, site))
     return false;
   forEach(address, bytes, [&](Record &record) {
+    if (record.genericTime > proxyFenceTimes[record.writer])
+      block.report(FindingKind::Race, thread, site,
+                   describe(site, thread, bytes, address - base) + "thread " +
+                       std::to_string(record.writer) +
+                       " wrote these bytes and no fence.proxy.async came since (" +
+                       record.writeSite->location + ")");
     ++record.readsInFlight;
     record.readSite = &site;
   });

@@ -57,6 +57,9 @@ public:
   /// What any of the threads knows, afterwards all of them know.
   void join(const std::vector<uint32_t> &threads);
 
+  /// What a thread does from now on is told apart from what it did before.
+  void tick(uint32_t thread) { ++now[thread]; }
+
   /// What a thread knows now, for someone who waits for it later (acquire).
   using Knowledge = std::vector<uint32_t>;
   void release(uint32_t thread, Knowledge &knowledge);
@@ -98,9 +101,14 @@ public:
   /// The bytes are there, for the thread that waited and for those that learn of it.
   void endWrite(uint32_t thread, uintptr_t address, uint32_t bytes, const Site &site);
 
-  /// Bytes that an instruction in flight reads: until `endRead` nobody may write them.
-  bool beginRead(uint32_t thread, uintptr_t address, uint32_t bytes, const Site &site);
+  /// The same for copies of the asynchronous proxy.
+  void endAsyncWrite(uint32_t thread, uintptr_t address, uint32_t bytes, const Site &site);
+
+  /// Bytes that an instruction of the asynchronous proxy reads (PTX ISA 8.1.5 "Proxies"): until
+  /// `endRead` nobody may write them. Whoever wrote them must have fenced its proxy since.
+  bool beginAsyncRead(uint32_t thread, uintptr_t address, uint32_t bytes, const Site &site);
   void endRead(uint32_t thread, uintptr_t address, uint32_t bytes);
+  void fenceProxy(uint32_t thread);
 
 private:
   struct Record {
@@ -108,8 +116,9 @@ private:
     const Site *copySite = nullptr;  ///< The copy in flight that writes here, if any.
     const Site *readSite = nullptr;  ///< The instruction in flight that reads here, if any.
     uint32_t writeTime = 0;
-    uint32_t interval = 0; ///< Of writeTime and readers.
-    int32_t readers = -1;  ///< Index of the readers' times, or -1.
+    uint32_t genericTime = 0; ///< Of the write, of any interval; 0: by the asynchronous proxy.
+    uint32_t interval = 0;    ///< Of writeTime and readers.
+    int32_t readers = -1;     ///< Index of the readers' times, or -1.
     uint16_t writer = 0;
     uint16_t readsInFlight = 0;
     bool isAtomic = false; ///< The last write was an update.
@@ -138,6 +147,7 @@ private:
   std::vector<Record> records;
   std::deque<std::vector<uint32_t>> readerTimes; ///< By reader; 0: did not read.
   std::vector<int32_t> freeReaderTimes;
+  std::vector<uint32_t> proxyFenceTimes; ///< By thread.
 };
 
 } // namespace mix::emu
