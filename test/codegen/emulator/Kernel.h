@@ -57,6 +57,10 @@ public:
     memory.add(values.data(), values.size() * sizeof(T), name);
     addValue(values.data());
   }
+  /// A buffer that the kernel reaches by other ways than a parameter.
+  template <typename T> void allow(std::vector<T> &values, const char *name) {
+    memory.add(values.data(), values.size() * sizeof(T), name);
+  }
   /// The next parameter: a number or pointer of its own size.
   template <typename T> void addValue(T value) {
     parameters.resize((parameters.size() + sizeof(T) - 1) / sizeof(T) * sizeof(T));
