@@ -104,9 +104,10 @@ public:
 
 /// An mbarrier (PTX ISA 9.7.13.16).
 struct AsyncBarrier {
-  uint32_t expected = 0; ///< Arrivals of a phase.
-  uint32_t lacking = 0;  ///< Arrivals that the current phase lacks.
-  int64_t bytes = 0;     ///< Bytes that it lacks.
+  uint32_t initialiser = 0, initTime = 0, initInterval = 0; ///< Who made it, and when.
+  uint32_t expected = 0;                                    ///< Arrivals of a phase.
+  uint32_t lacking = 0; ///< Arrivals that the current phase lacks.
+  int64_t bytes = 0;    ///< Bytes that it lacks.
   uint64_t phase = 0;
   Clocks::Knowledge arriving, completed; ///< Of this phase, and of the last.
 };

@@ -266,14 +266,15 @@ Expected<HostModule> mix::emu::retarget(const Module &module, StringRef chip, co
       result.kernels.push_back({function.getName().str(), "", {}, {}});
       makeEntry(function, result.kernels.back());
     }
-  if (Error error = placeShared(result))
-    return std::move(error);
   dropTargetDetails(copy);
   for (HostKernel &kernel : result.kernels)
     copy.getFunction(kernel.entry)->setLinkage(GlobalValue::ExternalLinkage);
-  exportData(result);
+  // While variables still have their names, which findings show.
   if (Error error = instrument(result))
     return std::move(error);
+  if (Error error = placeShared(result))
+    return std::move(error);
+  exportData(result);
 
   std::string problems;
   raw_string_ostream stream(problems);

@@ -24,12 +24,20 @@ static AsyncBarrier *findBarrier(Thread &thread, const Call &call, uintptr_t add
   }
   if (!block.shared.update(thread.index, address, 8, *call.site))
     return nullptr;
-  auto barrier = block.asyncBarriers.find(address);
-  if (barrier != block.asyncBarriers.end())
-    return &barrier->second;
-  block.stop(FindingKind::Invalid, thread.index, *call.site,
-             "the mbarrier was not initialised, or is no longer valid");
-  return nullptr;
+  auto found = block.asyncBarriers.find(address);
+  if (found == block.asyncBarriers.end()) {
+    block.stop(FindingKind::Invalid, thread.index, *call.site,
+               "the mbarrier was not initialised, or is no longer valid");
+    return nullptr;
+  }
+  AsyncBarrier &barrier = found->second;
+  if (barrier.initInterval == block.clocks.getInterval() &&
+      !block.clocks.isOrdered(barrier.initialiser, barrier.initTime, thread.index))
+    block.report(FindingKind::Race, thread.index, *call.site,
+                 "thread " + std::to_string(thread.index) + " uses an mbarrier that thread " +
+                     std::to_string(barrier.initialiser) +
+                     " initialised, and no barrier is between");
+  return &barrier;
 }
 
 /// 9.7.13.16.4 "Phase Completion".
@@ -65,6 +73,9 @@ static void init(Thread &thread, const Call &call) {
     return;
   AsyncBarrier barrier;
   barrier.expected = barrier.lacking = count;
+  barrier.initialiser = thread.index;
+  barrier.initTime = block.clocks.getTime(thread.index);
+  barrier.initInterval = block.clocks.getInterval();
   block.asyncBarriers[address] = std::move(barrier);
 }
 
