@@ -124,3 +124,11 @@ llvm::Expected<Chip> mix::findChip(llvm::StringRef name) {
   return llvm::createStringError("unknown CPU target '%s'; known are %s", name.str().c_str(),
                                  llvm::join(known, ", ").c_str());
 }
+
+llvm::Expected<Chip> mix::findHostChip(llvm::StringRef name) {
+  llvm::Expected<Chip> chip = findChip(name);
+  if (chip && !runsOnHost(*chip))
+    return llvm::createStringError("code for '%s' does not run on this machine",
+                                   name.str().c_str());
+  return chip;
+}

@@ -53,6 +53,9 @@ llvm::Expected<Chip> findChip(llvm::StringRef name);
 /// Whether code for a row runs on this machine.
 bool runsOnHost(const Chip &chip);
 
+/// The row of that name, which must be one that runs on this machine.
+llvm::Expected<Chip> findHostChip(llvm::StringRef name);
+
 /// The bits of `mixwright_kernel.needs` that code for a processor has, by LLVM's names
 /// of its architecture, model and features.
 uint64_t getNeeds(llvm::StringRef triple, llvm::StringRef cpu, llvm::StringRef features);

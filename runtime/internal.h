@@ -10,6 +10,12 @@
 
 #include "mixwright/runtime.h"
 
+#ifdef __has_feature
+#define MW_HAS_FEATURE(name) __has_feature(name)
+#else
+#define MW_HAS_FEATURE(name) 0
+#endif
+
 #define MW_ALIGNMENT 64
 
 /* Leaves a message for this thread and returns `status`. */
@@ -31,6 +37,17 @@ static inline int mw_align(int64_t bytes, int64_t *aligned) {
   *aligned &= ~(int64_t)(MW_ALIGNMENT - 1);
   return 1;
 }
+
+/* Under the address sanitizer, MW_RED_ZONE bytes stand behind the scratch of a task, and
+ * none of them may be touched. */
+#if defined(__SANITIZE_ADDRESS__) || MW_HAS_FEATURE(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#define MW_RED_ZONE 64
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#define MW_RED_ZONE 0
+#endif
 
 /*===----------------------------------------------------------------------===*\
 |* pool.c

@@ -109,14 +109,17 @@ static void locate_head(const phase_run *run, const place *at, int64_t head) {
 static void run_range(void *argument, int64_t begin, int64_t end) {
   phase_run *run = argument;
   const mixwright_phase *phase = run->phase;
-  int64_t scratch_bytes;
+  int64_t scratch_bytes = phase->scratch_bytes;
   char *scratch = NULL;
-  if (mw_align(phase->scratch_bytes, &scratch_bytes))
+  if (!__builtin_add_overflow(scratch_bytes, MW_RED_ZONE, &scratch_bytes) &&
+      mw_align(scratch_bytes, &scratch_bytes))
     scratch = mw_thread_scratch((size_t)scratch_bytes + get_place_bytes(run->kernel));
   if (!scratch) {
     atomic_store(&run->out_of_memory, 1);
     return;
   }
+  size_t beyond = (size_t)(scratch_bytes - phase->scratch_bytes);
+  ASAN_POISON_MEMORY_REGION(scratch + phase->scratch_bytes, beyond);
   place at = make_place(run->kernel, scratch + scratch_bytes);
   mixwright_instance view = {.data = at.data};
   entry_tasks tasks = {0};
@@ -139,6 +142,7 @@ static void run_range(void *argument, int64_t begin, int64_t end) {
       token_block = tasks.token_blocks - 1 - token_block;
     phase->run(&view, block / tasks.token_blocks, token_block, scratch);
   }
+  ASAN_UNPOISON_MEMORY_REGION(scratch + phase->scratch_bytes, beyond);
 }
 
 /* The tasks of one entry, or -1 if they cannot be counted. */

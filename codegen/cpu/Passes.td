@@ -71,7 +71,16 @@ def CpuLowerMath : Cpu_ChipPass<"mix-cpu-lower-math", "::mlir::ModuleOp"> {
 
 def CpuToLLVM : Pass<"mix-cpu-to-llvm", "::mlir::ModuleOp"> {
   let summary = "Convert emitted code to the LLVM dialect, in one conversion";
-  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
+  let description = [{
+    *Requires*: `scf.for` and `scf.if`, affine indices, and the dialects `arith`, `cf`,
+    `func`, `index`, `llvm`, `math`, `ub` and `vector`, on types that LLVM has; anything
+    else is an error.
+    *Ensures*: nothing but the LLVM dialect.
+  }];
+  let dependentDialects = [
+    "::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect",
+    "::mlir::cf::ControlFlowDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
+  ];
 }
 
 #endif // MIXWRIGHT_CODEGEN_CPU_PASSES_TD

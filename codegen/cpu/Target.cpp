@@ -26,6 +26,7 @@
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/Instrumentation/AddressSanitizer.h"
 #include "llvm/Transforms/Scalar/EarlyCSE.h"
 #include "llvm/Transforms/Scalar/LICM.h"
 #include "llvm/Transforms/Scalar/LoopPassManager.h"
@@ -42,7 +43,7 @@ namespace {
 /// adds its code.
 class Compilation {
 public:
-  Compilation(TimingScope *timing) : timing(timing) {
+  Compilation(const CompileOptions &options) : options(options) {
     // Without a handler of ours an error of LLVM would end the process.
     context.setDiagnosticHandlerCallBack(
         [](const llvm::DiagnosticInfo *diagnostic, void *self) {
@@ -66,12 +67,14 @@ public:
   llvm::Module &getModule() { return *module; }
 
 private:
-  TimingScope startStage(StringRef name) { return timing ? timing->nest(name) : TimingScope(); }
+  TimingScope startStage(StringRef name) {
+    return options.timing ? options.timing->nest(name) : TimingScope();
+  }
   llvm::Error selectChip(StringRef name);
   void optimize(llvm::Module &added);
   llvm::Error append(std::unique_ptr<llvm::Module> added);
 
-  TimingScope *timing;
+  const CompileOptions &options;
   Chip chip; ///< of the variant at hand
   llvm::LLVMContext context;
   std::string errors; ///< what LLVM reported, each after ": "
@@ -150,7 +153,7 @@ llvm::Error Compilation::lower(const Variant &variant) {
   ModuleOp phases = variant.phases;
   PassManager pm(phases.getContext(), ModuleOp::getOperationName());
   pm.enableVerifier(false);
-  if (timing)
+  if (options.timing)
     pm.enableTiming(stage);
   buildCpuPipeline(pm, variant.chip);
   if (failed(pm.run(phases)))
@@ -204,6 +207,12 @@ void Compilation::optimize(llvm::Module &added) {
   for (llvm::Function &function : added)
     if (!function.isDeclaration())
       pm.run(function, functions);
+  if (!options.checkAddresses)
+    return;
+  for (llvm::Function &function : added)
+    if (!function.isDeclaration())
+      function.addFnAttr(llvm::Attribute::SanitizeAddress);
+  llvm::AddressSanitizerPass(llvm::AddressSanitizerOptions()).run(added, modules);
 }
 
 /// Lets the `next` of a kernel's description point to another.
@@ -265,8 +274,9 @@ void cpu::registerTargetDialects(DialectRegistry &registry) {
   registerLLVMDialectTranslation(registry);
 }
 
-llvm::Expected<Object> cpu::compileToObject(ArrayRef<Variant> variants, TimingScope *timing) {
-  Compilation compilation(timing);
+llvm::Expected<Object> cpu::compileToObject(ArrayRef<Variant> variants,
+                                            const CompileOptions &options) {
+  Compilation compilation(options);
   for (const Variant &variant : variants) {
     if (llvm::Error error = compilation.lower(variant))
       return std::move(error);
@@ -280,8 +290,9 @@ llvm::Expected<Object> cpu::compileToObject(ArrayRef<Variant> variants, TimingSc
   return object;
 }
 
-llvm::Expected<std::string> cpu::compileToText(ArrayRef<Variant> variants, TextKind kind) {
-  Compilation compilation(/*timing=*/nullptr);
+llvm::Expected<std::string> cpu::compileToText(ArrayRef<Variant> variants, TextKind kind,
+                                               const CompileOptions &options) {
+  Compilation compilation(options);
   std::string text;
   llvm::raw_string_ostream out(text);
   for (const Variant &variant : variants) {

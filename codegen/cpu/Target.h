@@ -26,6 +26,13 @@ struct Variant {
   std::string chip = "native";
 };
 
+struct CompileOptions {
+  mlir::TimingScope *timing = nullptr; ///< If given, gets one timer per stage.
+  /// Lets the code check every access of memory by the address sanitizer, whose runtime it
+  /// then needs.
+  bool checkAddresses = false;
+};
+
 /// What the compiler can show of its output.
 enum class TextKind { LLVMDialect, LLVMIR, Assembly };
 
@@ -39,12 +46,13 @@ void registerTargetDialects(mlir::DialectRegistry &registry);
 /// needs the C library and its functions of <math.h>. Several variants, which are for
 /// chips of one architecture, give one object whose kernels are lists in that order.
 /// The modules become LLVM dialect. What is wrong with a program is reported by diagnostics;
-/// the error says that they were. `timing`, if given, gets one timer per stage.
+/// the error says that they were.
 llvm::Expected<Object> compileToObject(llvm::ArrayRef<Variant> variants,
-                                       mlir::TimingScope *timing = nullptr);
+                                       const CompileOptions &options = {});
 
 /// The same way, to a text.
-llvm::Expected<std::string> compileToText(llvm::ArrayRef<Variant> variants, TextKind kind);
+llvm::Expected<std::string> compileToText(llvm::ArrayRef<Variant> variants, TextKind kind,
+                                          const CompileOptions &options = {});
 
 } // namespace mix::cpu
 

@@ -30,6 +30,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Transforms/DialectConversion.h"
@@ -41,10 +42,31 @@ namespace mix::cpu {
 
 using namespace mlir;
 
+/// Whether an op is of the kind that emission makes. The patterns below either convert such an
+/// op or refuse it before they change anything, so nothing ever needs to be undone; patterns
+/// for parallel loops, say, leave loops behind that others would have to convert.
+static bool isEmitted(Operation &op) {
+  if (isa<ModuleOp, scf::ForOp, scf::IfOp, scf::YieldOp, affine::AffineApplyOp, affine::AffineMinOp,
+          affine::AffineMaxOp>(op))
+    return true;
+  return isa_and_nonnull<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
+                         index::IndexDialect, LLVM::LLVMDialect, math::MathDialect, ub::UBDialect,
+                         vector::VectorDialect>(op.getDialect());
+}
+
 namespace {
 
 struct ToLLVM : mix::cpu::impl::CpuToLLVMBase<ToLLVM> {
   void runOnOperation() override {
+    WalkResult checked = getOperation()->walk<WalkOrder::PreOrder>([](Operation *op) {
+      if (isEmitted(*op))
+        return WalkResult::advance();
+      op->emitError("'") << op->getName() << "' is not among what kernels are emitted in";
+      return WalkResult::interrupt();
+    });
+    if (checked.wasInterrupted())
+      return signalPassFailure();
+
     MLIRContext *context = &getContext();
     LLVMTypeConverter types(context);
     RewritePatternSet patterns(context);
@@ -61,7 +83,7 @@ struct ToLLVM : mix::cpu::impl::CpuToLLVMBase<ToLLVM> {
 
     LLVMConversionTarget target(*context);
     target.addLegalOp<ModuleOp>();
-    // What cannot be converted is an error, so that nothing need be undone.
+    // What cannot be converted is an error. Keeping what it takes to undo would cost time.
     ConversionConfig config;
     config.allowPatternRollback = false;
     if (failed(applyFullConversion(getOperation(), target, std::move(patterns), config)))

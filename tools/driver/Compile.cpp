@@ -74,10 +74,16 @@ static std::vector<std::string> collectNotes(func::FuncOp mixer) {
   return notes;
 }
 
-static Expected<LoweredProgram> normalize(Program program) {
+static TimingScope startStage(const KernelOptions &options, StringRef name) {
+  return options.timing ? options.timing->nest(name) : TimingScope();
+}
+
+static Expected<LoweredProgram> normalize(Program program, const KernelOptions &options) {
+  TimingScope stage = startStage(options, "Derive normal forms");
   MLIRContext &context = *program.module->getContext();
   DiagnosticCollector diagnostics(context);
   PassManager manager(&context);
+  manager.enableTiming(stage);
   buildNormalizePipeline(manager);
   if (failed(manager.run(*program.module)))
     return llvm::make_error<NotDerivedError>(diagnostics.getErrors());
@@ -86,12 +92,14 @@ static Expected<LoweredProgram> normalize(Program program) {
 }
 
 static Expected<LoweredProgram> tile(Program program, const KernelOptions &options) {
-  Expected<LoweredProgram> lowered = normalize(std::move(program));
+  Expected<LoweredProgram> lowered = normalize(std::move(program), options);
   if (!lowered)
     return lowered.takeError();
+  TimingScope stage = startStage(options, "Make tile programs");
   ModuleOp module = *lowered->program.module;
   DiagnosticCollector diagnostics(*module.getContext());
   PassManager manager(module.getContext());
+  manager.enableTiming(stage);
   TileMixersOptions tileOptions;
   tileOptions.form = getFormName(options.form).str();
   tileOptions.element = options.type == ElementType::F32 ? "f32" : "f64";
@@ -109,7 +117,7 @@ Expected<LoweredProgram> mix::driver::normalize(Spec &spec, const SizeMap &sizes
   Expected<Program> program = spec.build(sizes);
   if (!program)
     return program.takeError();
-  return ::normalize(std::move(*program));
+  return ::normalize(std::move(*program), {});
 }
 
 Expected<LoweredProgram> mix::driver::tile(Spec &spec, const SizeMap &sizes,
@@ -137,7 +145,7 @@ static Expected<CacheEntry> compileEntry(Program program, const KernelOptions &o
     return lowered.takeError();
   ModuleOp module = *lowered->program.module;
   DiagnosticCollector diagnostics(*module.getContext());
-  auto object = cpu::compileToObject({{module, options.chip}});
+  auto object = cpu::compileToObject({{module, options.chip}}, {options.timing});
   if (!object) {
     std::string failed = toString(object.takeError()), details = diagnostics.getErrors();
     return llvm::createStringError(details.empty() ? failed : details);
@@ -147,24 +155,27 @@ static Expected<CacheEntry> compileEntry(Program program, const KernelOptions &o
 
 Expected<CompiledKernel> mix::driver::compile(Spec &spec, const SizeMap &sizes,
                                               const KernelOptions &options) {
+  TimingScope stage = startStage(options, "Read the spec");
   Expected<Program> program = spec.build(sizes);
   if (!program)
     return program.takeError();
-  Expected<Chip> chip = findChip(options.chip);
+  stage = startStage(options, "Look into the cache");
+  Expected<Chip> chip = findHostChip(options.chip);
   if (!chip)
     return chip.takeError();
-  if (!runsOnHost(*chip))
-    return llvm::createStringError("code for '" + options.chip + "' does not run on this machine");
   Cache cache(Cache::findDirectory());
   std::string key = makeKey(*program->module, options, *chip);
   std::optional<CacheEntry> entry = cache.load(key);
+  stage.stop();
   if (!entry) {
     Expected<CacheEntry> compiled = compileEntry(std::move(*program), options);
     if (!compiled)
       return compiled.takeError();
+    stage = startStage(options, "Write to the cache");
     cache.store(key, *compiled);
     entry = std::move(*compiled);
   }
+  stage = startStage(options, "Load");
   CompiledKernel result;
   auto object = cpu::load(entry->object);
   if (!object)

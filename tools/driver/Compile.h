@@ -9,6 +9,7 @@
 #define MIXWRIGHT_TOOLS_DRIVER_COMPILE_H
 
 #include "codegen/cpu/Jit.h"
+#include "mlir/Support/Timing.h"
 #include "tools/driver/Spec.h"
 
 namespace mix::driver {
@@ -23,6 +24,7 @@ struct KernelOptions {
   Form form = Form::Chunked; ///< not Reference
   ElementType type = ElementType::F32;
   std::string chip = "native";
+  mlir::TimingScope *timing = nullptr; ///< if given, gets one timer per stage
 };
 
 /// A mixer that has no program of the form that was asked for, and why.
@@ -63,7 +65,7 @@ private:
   std::vector<std::string> notes;
 };
 
-/// Compiles for this machine, or takes the kernel from the cache on disk. Every
+/// Compiles for a chip that runs on this machine, or takes the kernel from the cache on disk. Every
 /// feature axis must have a size. Error: NotDerivedError, and those of code
 /// generation.
 llvm::Expected<CompiledKernel> compile(Spec &spec, const SizeMap &sizes,

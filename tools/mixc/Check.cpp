@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/Chips.h"
 #include "tools/mixc/Checks.h"
 #include "tools/mixc/Commands.h"
 #include "llvm/Support/Format.h"
@@ -15,6 +16,7 @@
 using namespace mix;
 using namespace mix::driver;
 using namespace mix::mixc;
+using llvm::createStringError;
 using llvm::Expected;
 using llvm::StringRef;
 namespace json = llvm::json;
@@ -135,6 +137,9 @@ static Expected<int> check(const Arguments &arguments) {
   if (!threads)
     return threads.takeError();
   options.threads = *threads;
+  options.chip = arguments.get("target", "native").str();
+  if (Expected<Chip> chip = findHostChip(options.chip); !chip)
+    return createStringError("--target: " + toString(chip.takeError()));
   Expected<CheckReport> report = runChecks(**spec, options);
   if (!report)
     return report.takeError();
@@ -161,6 +166,7 @@ Command mix::mixc::getCheckCommand() {
       {{"range", Option::Assignments, "name=LOW:HIGH ...", "draw an input uniformly"},
        {"size", Option::AssignmentCommas, "AXIS=N,...",
         "sizes of feature axes (default: two sets of odd ones)"},
+       {"target", Option::Value, "CHIP", "of those that this machine runs: x86-64-v3, ..."},
        {"json", Option::Flag, "", "print JSON (docs/json.md)"},
        getSetOption(),
        getMixerOption(),

@@ -328,7 +328,7 @@ private:
         form.cases.push_back(checkCase(one, form.type, evaluate));
       return;
     }
-    Expected<CompiledKernel> kernel = compile(spec, features, {form.form, form.type, "native"});
+    Expected<CompiledKernel> kernel = compile(spec, features, {form.form, form.type, options.chip});
     if (!kernel) {
       Error error = kernel.takeError();
       if (error.isA<NotDerivedError>()) {

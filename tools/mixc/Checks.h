@@ -25,6 +25,7 @@ struct CheckOptions {
   driver::SizeMap sizes; ///< of feature axes that the user chose
   llvm::StringMap<driver::Distribution> ranges;
   int64_t threads = 0;
+  std::string chip = "native"; ///< one that runs on this machine
 };
 
 /// What became of one call in one form.

@@ -51,6 +51,7 @@ struct Request {
   Form form;
   ElementType type;
   std::vector<Architecture> architectures;
+  bool checksAddresses;
   std::string directory;
 };
 
@@ -122,11 +123,13 @@ private:
       programs.push_back(std::move(*lowered));
       variants.push_back({*programs.back().program.module, chip});
     }
+    cpu::CompileOptions options;
+    options.checkAddresses = request.checksAddresses;
     if (artefact.name == "asm")
-      return cpu::compileToText(variants, cpu::TextKind::Assembly);
+      return cpu::compileToText(variants, cpu::TextKind::Assembly, options);
     if (artefact.name == "llvm")
-      return cpu::compileToText(variants, cpu::TextKind::LLVMIR);
-    auto object = cpu::compileToObject(variants);
+      return cpu::compileToText(variants, cpu::TextKind::LLVMIR, options);
+    auto object = cpu::compileToObject(variants, options);
     if (!object)
       return object.takeError();
     return std::string(object->begin(), object->end());
@@ -275,7 +278,9 @@ Expected<int> compileFile(const Arguments &arguments) {
   if (std::error_code code =
           llvm::sys::fs::create_directories(directory, true, llvm::sys::fs::perms::all_all))
     return createStringError("cannot make '" + directory + "': " + code.message());
-  Request request{std::move(*sizes), *form, type, std::move(*architectures), directory.str()};
+  Request request{
+      std::move(*sizes), *form, type, std::move(*architectures), arguments.has("check-addresses"),
+      directory.str()};
   for (const Artefact &artefact : *wanted)
     if (Error error = Job(**spec, request).emit(artefact))
       return std::move(error);
@@ -303,6 +308,9 @@ Command mix::mixc::getCompileCommand() {
        {"output", Option::Value, "DIR", "where to (default: here)"},
        {"form", Option::Value, "FORM", "auto (default), chunked or recurrent"},
        {"dtype", Option::Value, "TYPE", "f32 (default) or f64"},
+       {"check-addresses", Option::Flag, "",
+        "for tests of callers: every access of memory is checked; link\n"
+        "with -fsanitize=address"},
        getSetOption(),
        getMixerOption()},
       compileFile};

@@ -157,14 +157,14 @@ static Expected<Call> readCall(const Arguments &arguments, const Signature &sign
 }
 
 static Expected<CallResult> compute(const Arguments &arguments, Spec &spec, const Call &call,
-                                    ElementType type) {
+                                    ElementType type, mlir::TimingScope &timing) {
   Expected<FormChoice> wanted = parseForm(arguments.get("form", "auto"));
   if (!wanted)
     return wanted.takeError();
   Expected<int64_t> threads = parseThreads(arguments);
   if (!threads)
     return threads.takeError();
-  Expected<ChosenKernel> chosen = chooseKernel(spec, call.shape.sizes, *wanted, type);
+  Expected<ChosenKernel> chosen = chooseKernel(spec, call.shape.sizes, *wanted, type, &timing);
   if (!chosen)
     return chosen.takeError();
   for (const std::string &note : chosen->notes)
@@ -172,6 +172,7 @@ static Expected<CallResult> compute(const Arguments &arguments, Spec &spec, cons
   if (!*wanted && chosen->form != Form::Chunked)
     llvm::errs() << "note: running the " << getFormName(chosen->form) << " form\n";
 
+  mlir::TimingScope stage = timing.nest("Run");
   if (!chosen->kernel) {
     Expected<Program> program = spec.build(call.shape.sizes);
     if (!program)
@@ -189,6 +190,10 @@ static Expected<CallResult> compute(const Arguments &arguments, Spec &spec, cons
 }
 
 static Expected<int> run(const Arguments &arguments) {
+  mlir::DefaultTimingManager stages; // prints to stderr when the command ends
+  stages.setEnabled(arguments.has("time"));
+  stages.setDisplayMode(mlir::DefaultTimingManager::DisplayMode::Tree);
+  mlir::TimingScope timing = stages.getRootScope();
   auto spec = loadSpec(arguments);
   if (!spec)
     return spec.takeError();
@@ -201,7 +206,7 @@ static Expected<int> run(const Arguments &arguments) {
   Expected<ElementType> type = chooseType(arguments, signature, *call);
   if (!type)
     return type.takeError();
-  Expected<CallResult> result = compute(arguments, **spec, *call, *type);
+  Expected<CallResult> result = compute(arguments, **spec, *call, *type, timing);
   if (!result)
     return result.takeError();
 
@@ -244,6 +249,7 @@ Command mix::mixc::getRunCommand() {
         "that is not chunked; chunked; recurrent; reference: the\n"
         "definition in float64"},
        {"dtype", Option::Value, "TYPE", "compute in f32 or f64 (default: as the inputs)"},
+       {"time", Option::Flag, "", "print how long each stage of compiling and running took"},
        {"layout", Option::Value, "LAYOUT", "bthd (default) or bhtd"},
        {"size", Option::AssignmentCommas, "AXIS=N,...", "sizes of axes that no input has"},
        getSetOption(),

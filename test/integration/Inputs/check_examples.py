@@ -1,13 +1,13 @@
-"""Runs `mixc check` on every .mix file of a folder: check_examples.py MIXC FOLDER."""
+"""Runs `mixc check` on every .mix file of a folder: check_examples.py MIXC FOLDER [OPTION...]."""
 import json
 import pathlib
 import subprocess
 import sys
 
-mixc, folder = sys.argv[1:]
+mixc, folder, *options = sys.argv[1:]
 failed = 0
 for spec in sorted(pathlib.Path(folder).glob("*.mix")):
-    result = subprocess.run([mixc, "check", str(spec), "--json"], capture_output=True, text=True)
+    result = subprocess.run([mixc, "check", str(spec), "--json", *options], capture_output=True, text=True)
     try:
         report = json.loads(result.stdout)
     except ValueError:
