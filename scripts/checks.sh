@@ -14,6 +14,13 @@ check() {
   fi
 }
 
+# sources ENDING...: our files with one of these endings.
+sources() {
+  local ending names=()
+  for ending in "$@"; do names+=(-o -name "*.$ending"); done
+  find . \( -name 'build*' -o -name '.*' ! -name . \) -prune -o -type f \( "${names[@]:1}" \) -print | sort
+}
+
 # run_suite BUILD LIMIT: every lit test and unit test of a build, counted one by one, in at most LIMIT.
 run_suite() {
   local build=$1 limit=$2 results=$1/test/results.json suite_passed suite_failed
