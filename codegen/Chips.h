@@ -37,6 +37,7 @@ struct Chip {
   RegisterTile rowTile; ///< For products with one row.
   bool fusesMultiplyAdd;
   bool scalesExponents; ///< A vector `llvm.ldexp` is one instruction.
+  bool convertsHalves;  ///< Conversions between f16 and f32 are instructions.
 
   /// Elements of a type of `elementBytes` in one vector.
   int64_t getLanes(int64_t elementBytes) const { return vectorBytes / elementBytes; }

@@ -154,6 +154,31 @@ Tile TileBuilder::add(const Tile &a, const Tile &b) {
   });
 }
 
+/// The type of a tile, or of a scalar, with other elements.
+static Type getConverted(Type type, Type element) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor ? Type(tensor.clone(element)) : element;
+}
+
+static bool isNarrower(Type a, Type b) {
+  return isa<FloatType>(a) && isa<FloatType>(b) &&
+         a.getIntOrFloatBitWidth() < b.getIntOrFloatBitWidth();
+}
+
+Tile TileBuilder::widen(const Tile &tile) {
+  if (!isNarrower(tile.getElementType(), element))
+    return tile;
+  Type type = getConverted(tile.value.getType(), element);
+  return {arith::ExtFOp::create(builder, loc, type, tile.value), tile.axes};
+}
+
+Tile TileBuilder::narrow(const Tile &tile, Type elementType) {
+  if (!isNarrower(elementType, tile.getElementType()))
+    return tile;
+  Type type = getConverted(tile.value.getType(), elementType);
+  return {arith::TruncFOp::create(builder, loc, type, tile.value), tile.axes};
+}
+
 Value TileBuilder::identity(ReduceKind kind, Type type) {
   bool isReal = isa<FloatType>(type);
   auto constant = [&](double real, int64_t integer) -> Value {
@@ -225,6 +250,14 @@ Tile TileBuilder::reduce(ReduceKind kind, const Tile &input, AxisList reduced) {
       [](ElementBuilder &body) { return body.elements[0]; }, input.getElementType());
 }
 
+/// The operands of a product: as they were loaded if both were widened from one type.
+static SmallVector<Value> getProductOperands(Value a, Value b) {
+  auto wideA = a.getDefiningOp<arith::ExtFOp>(), wideB = b.getDefiningOp<arith::ExtFOp>();
+  if (wideA && wideB && getElementTypeOrSelf(wideA.getIn()) == getElementTypeOrSelf(wideB.getIn()))
+    return {wideA.getIn(), wideB.getIn()};
+  return {a, b};
+}
+
 Tile TileBuilder::contract(const Tile &a, const Tile &b, AxisList axes, const Tile *acc) {
   SmallVector<StringRef, 3> reduced = subtractAxes(uniteAxes(a.axes, b.axes), axes);
   bool isShared = !reduced.empty() &&
@@ -239,8 +272,8 @@ Tile TileBuilder::contract(const Tile &a, const Tile &b, AxisList axes, const Ti
                                                     getMap(context, domain, b.axes),
                                                     getMap(context, domain, axes)});
     Value init = acc ? spread(*acc, axes).value : zeros(axes).value;
-    auto op = linalg::ContractOp::create(builder, loc, init.getType(), ValueRange{a.value, b.value},
-                                         init, maps);
+    auto op = linalg::ContractOp::create(builder, loc, init.getType(),
+                                         getProductOperands(a.value, b.value), init, maps);
     return {op.getResult(0), SmallVector<StringRef, 3>(axes)};
   }
   auto product = [](ElementBuilder &body) -> Value {

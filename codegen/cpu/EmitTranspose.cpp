@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/LinalgLoops.h"
+#include "codegen/cpu/Memory.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -103,8 +104,8 @@ bool PhaseEmitter::emitTranspose(LinalgLoops &loops) {
   }
   if (from < 0 || to < 0 || from == to || !loops.accesses[0].usesLoop(to))
     return false;
-  func::FuncOp transpose =
-      getTransposeFunction(k, function->getParentOfType<ModuleOp>(), source.element);
+  func::FuncOp transpose = getTransposeFunction(k, function->getParentOfType<ModuleOp>(),
+                                                getStorageType(source.element));
   SmallVector<Value> position(loops.sizes.size(), k.constant(0));
   std::function<void(int64_t)> walk = [&](int64_t loop) {
     if (loop == from || loop == to)

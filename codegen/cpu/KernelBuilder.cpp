@@ -166,6 +166,18 @@ Value KernelBuilder::multiplyAdd(Value x, Value y, Value z) {
   return LLVM::FMAOp::create(b, loc, x, y, z);
 }
 
+Value KernelBuilder::convert(Value value, Type element) {
+  Type from = getElementTypeOrSelf(value.getType());
+  if (from == element)
+    return value;
+  Type type = element;
+  if (auto vector = dyn_cast<VectorType>(value.getType()))
+    type = vector.clone(element);
+  if (from.getIntOrFloatBitWidth() < element.getIntOrFloatBitWidth())
+    return arith::ExtFOp::create(b, loc, type, value);
+  return arith::TruncFOp::create(b, loc, type, value);
+}
+
 Value KernelBuilder::toStorage(Value value) {
   Type element = getElementTypeOrSelf(value.getType());
   Type storage = getStorageType(element);
@@ -176,6 +188,8 @@ Value KernelBuilder::toStorage(Value value) {
     type = vector.clone(storage);
   if (element.isIndex())
     return arith::IndexCastOp::create(b, loc, type, value);
+  if (isa<FloatType>(element))
+    return arith::BitcastOp::create(b, loc, type, value);
   return arith::ExtUIOp::create(b, loc, type, value);
 }
 
@@ -187,6 +201,8 @@ Value KernelBuilder::fromStorage(Value value, Type element) {
     type = vector.clone(element);
   if (element.isIndex())
     return arith::IndexCastOp::create(b, loc, type, value);
+  if (isa<FloatType>(element))
+    return arith::BitcastOp::create(b, loc, type, value);
   return arith::TruncIOp::create(b, loc, type, value);
 }
 

@@ -89,6 +89,9 @@ public:
   /// a * b + c, fused where the chip fuses.
   mlir::Value multiplyAdd(mlir::Value a, mlir::Value b, mlir::Value c);
 
+  /// The same number in another real type, rounded to nearest if that is narrower.
+  mlir::Value convert(mlir::Value value, mlir::Type element);
+
   // Memory. Offsets are in elements of `element`, which is the element type of values.
   mlir::Value address(mlir::Value pointer, mlir::Type element, mlir::Value offset);
   mlir::Value load(mlir::Value pointer, mlir::Type element, mlir::Value offset, int64_t width);

@@ -16,6 +16,25 @@ class Cpu_ChipPass<string name, string op> : Pass<name, op> {
   ];
 }
 
+def CpuFuseConversions : Cpu_ChipPass<"mix-cpu-fuse-conversions", "::mlir::func::FuncOp"> {
+  let summary = "Let loads widen and stores round";
+  let description = [{
+    *Requires*: a phase (level L3).
+    *Ensures*: the same phase, in which a tile of a 16-bit type that was only widened after its
+    load (rounded before its store) is a tile of the wider type, and operands of products are of
+    the type of the accumulator.
+
+    ```mlir
+    // before
+    %n = tile.load %k[%t, %z] : memref<?x128xbf16> -> tensor<32x128xbf16>
+    %x = arith.extf %n : tensor<32x128xbf16> to tensor<32x128xf32>
+    // after
+    %x = tile.load %k[%t, %z] : memref<?x128xbf16> -> tensor<32x128xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mix::tile::TileDialect"];
+}
+
 def CpuAssignLayouts : Cpu_ChipPass<"mix-cpu-assign-layouts", "::mlir::func::FuncOp"> {
   let summary = "Choose which axis of every tile lies along the lanes";
   let description = [{
@@ -61,7 +80,8 @@ def CpuLowerMath : Cpu_ChipPass<"mix-cpu-lower-math", "::mlir::ModuleOp"> {
   let description = [{
     *Ensures*: f32 functions are vector polynomials (relative error about 1e-7); f64
     functions, and what has no polynomial, are calls of the C library lane by lane.
-    Functions that LLVM lowers to instructions stay as they are.
+    Functions that LLVM lowers to instructions stay as they are. Conversions from and to 16-bit
+    types for which the chip has no instruction are integer arithmetic.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",

@@ -34,6 +34,7 @@ namespace mix::cpu {
 /// A tensor of the caller: the argument's place in `mixwright_instance`.
 struct View {
   mlir::Value pointer;
+  mlir::Type element;
   llvm::SmallVector<mlir::Value> strides, sizes; ///< i64
   bool lastIsUnit = false;                       ///< The last dimension has stride 1.
 };

@@ -21,7 +21,7 @@ llvm::StringRef getFormName(Form form);
 
 struct KernelOptions {
   Form form = Form::Chunked; ///< not Reference
-  ElementType type = ElementType::F32;
+  TensorTypes types;
   std::string chip = "native";
 };
 

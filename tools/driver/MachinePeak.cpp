@@ -102,7 +102,7 @@ template <typename Element> static FmaLoop chooseLoop() {
 }
 
 double mix::driver::measureFmaPeak(ElementType type, int threads) {
-  FmaLoop loop = type == ElementType::F32 ? chooseLoop<float>() : chooseLoop<double>();
+  FmaLoop loop = getComputeType(type) == ElementType::F32 ? chooseLoop<float>() : chooseLoop<double>();
   constexpr int64_t rounds = 1 << 14;
   double seconds = timePieces(threads, [&](int64_t) {
     volatile double sink = loop.run(rounds * threads);

@@ -173,14 +173,13 @@ static Expected<int> explainFile(const Arguments &arguments) {
   Expected<FormChoice> wanted = parseForm(arguments.get("form", "auto"));
   if (!wanted)
     return wanted.takeError();
-  Expected<std::string> dtype = arguments.getChoice("dtype", {"f32", "f64"});
-  if (!dtype)
-    return dtype.takeError();
-  ElementType type = *dtype == "f32" ? ElementType::F32 : ElementType::F64;
-  Expected<Explanation> explanation = mixc::explain(**spec, *sizes, *wanted, type);
+  Expected<ElementType> type = parseType(arguments);
+  if (!type)
+    return type.takeError();
+  Expected<Explanation> explanation = mixc::explain(**spec, *sizes, *wanted, *type);
   if (!explanation)
     return explanation.takeError();
-  double balance = measureBalance(type);
+  double balance = measureBalance(*type);
   if (arguments.has("json"))
     printJson(*explanation, balance, llvm::outs());
   else
@@ -201,7 +200,7 @@ Command mix::mixc::getExplainCommand() {
       {{"size", Option::AssignmentCommas, "AXIS=N,...",
         "sizes of axes (default: 1024 tokens, 64 of others)"},
        {"form", Option::Value, "FORM", "auto (default), chunked or recurrent"},
-       {"dtype", Option::Value, "TYPE", "f32 (default) or f64"},
+       getTypeOption(),
        {"json", Option::Flag, "", "print JSON (docs/json.md)"},
        getSetOption(),
        getMixerOption()},
