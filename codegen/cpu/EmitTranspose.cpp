@@ -89,9 +89,12 @@ static bool isCopy(linalg::LinalgOp op) {
          body->getTerminator()->getOperand(0) == body->getArgument(0);
 }
 
+/// Whether blocks of the type are transposed in registers: reals, and pairs of them.
+static bool isTransposed(Type element) { return isa<FloatType>(element) || element.isInteger(32); }
+
 bool PhaseEmitter::emitTranspose(LinalgLoops &loops) {
   const Tile &source = loops.operands[0];
-  if (!isCopy(loops.op) || !source.inMemory() || !isa<FloatType>(source.element))
+  if (!isCopy(loops.op) || !source.inMemory() || !isTransposed(source.element))
     return false;
   const Tile &target = loops.results[0];
   // The loops along the lanes of source and target.

@@ -166,6 +166,17 @@ Value KernelBuilder::multiplyAdd(Value x, Value y, Value z) {
   return LLVM::FMAOp::create(b, loc, x, y, z);
 }
 
+Value KernelBuilder::multiplyAddPairs(Value x, Value y, Value z) {
+  auto toElements = [&](Value pairs) -> Value {
+    auto type = VectorType::get({2 * lanes}, b.getBF16Type());
+    return LLVM::BitcastOp::create(b, loc, type, pairs);
+  };
+  auto intrinsic = b.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512");
+  return LLVM::CallIntrinsicOp::create(b, loc, z.getType(), intrinsic,
+                                       ValueRange{z, toElements(x), toElements(y)})
+      .getResult(0);
+}
+
 Value KernelBuilder::convert(Value value, Type element) {
   Type from = getElementTypeOrSelf(value.getType());
   if (from == element)
@@ -287,14 +298,16 @@ void KernelBuilder::copy(const Tile &source, const Tile &destination) {
   if (!source.inMemory() && !source.splat)
     return;
   if (destination.rank() == 0)
-    return write(read(source, constant(0), 1), destination, constant(0));
+    return write(convert(read(source, constant(0), 1), destination.element), destination,
+                 constant(0));
   int64_t width = source.inMemory() && source.strides.back() != 1 ? 1 : lanes;
   SmallVector<Value> position;
   forEachRow(*this, destination.shape, position, [&] {
     loop(0, destination.shape.back(), width, [&](Value column) {
       SmallVector<Value> at(position);
       at.push_back(column);
-      write(read(source, offset(source, at), width), destination, offset(destination, at));
+      Value value = convert(read(source, offset(source, at), width), destination.element);
+      write(value, destination, offset(destination, at));
     });
   });
 }

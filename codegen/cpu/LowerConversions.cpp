@@ -119,18 +119,25 @@ static Value narrowToHalf(BitBuilder &f, ImplicitLocOpBuilder &b, Value x) {
   return f.toNarrow(f.apply<arith::OrIOp>(result, sign), Float16Type::get(x.getContext()));
 }
 
+/// Whether the chip has an instruction for the conversion between the narrow type and f32.
+static bool isInstruction(Operation *op, Type narrow, const Chip &chip) {
+  if (narrow.isF16())
+    return chip.convertsHalves;
+  // The instruction for bf16 takes subnormal numbers for zero.
+  auto round = dyn_cast<arith::TruncFOp>(op);
+  return round && chip.multipliesPairs &&
+         bitEnumContainsAny(round.getFastmath().value_or(arith::FastMathFlags::none),
+                            arith::FastMathFlags::afn);
+}
+
 Value cpu::lowerConversion(ImplicitLocOpBuilder &b, Operation *op, const Chip &chip) {
+  bool widens = isa<arith::ExtFOp>(op);
   Value x = op->getOperand(0);
-  Type from = getElementTypeOrSelf(x.getType());
-  Type to = getElementTypeOrSelf(op->getResult(0).getType());
-  BitBuilder f(b, x.getType());
-  bool isNarrow = [&](Type type) {
-    return type.isBF16() || type.isF16();
-  }(isa<arith::ExtFOp>(op) ? from : to);
-  if (!isNarrow || (chip.convertsHalves && (from.isF16() || to.isF16())))
+  Type narrow = getElementTypeOrSelf(widens ? x.getType() : op->getResult(0).getType());
+  if (!(narrow.isBF16() || narrow.isF16()) || isInstruction(op, narrow, chip))
     return {};
-  if (isa<arith::TruncFOp>(op)) {
-    return to.isBF16() ? narrowToBFloat(f, x) : narrowToHalf(f, b, x);
-  }
-  return from.isBF16() ? widenBFloat(f, x) : widenHalf(f, b, x);
+  BitBuilder f(b, x.getType());
+  if (widens)
+    return narrow.isBF16() ? widenBFloat(f, x) : widenHalf(f, b, x);
+  return narrow.isBF16() ? narrowToBFloat(f, x) : narrowToHalf(f, b, x);
 }

@@ -83,6 +83,7 @@ private:
   void emitReduction(LinalgLoops &loops);
   void emitLaneReduction(LinalgLoops &loops);
   bool emitTranspose(LinalgLoops &loops);
+  bool emitPack(LinalgLoops &loops);
 
   // EmitContraction.cpp
   void emitContraction(LinalgLoops &loops, ContractionLoops kernel);
