@@ -85,6 +85,11 @@ static void printText(const Explanation &e, double balance, llvm::raw_ostream &o
     os << "  " << reason << '\n';
   for (const PhaseExplanation &phase : e.phases)
     os << "  phase " << phase.name << ": " << phase.grid << '\n';
+  for (const PhaseExplanation &phase : e.phases)
+    if (getComputeType(e.type) != e.type && phase.products > 0)
+      os << "  phase " << phase.name << ": operands of " << getTypeName(e.type) << " in "
+         << phase.narrowProducts << " of " << phase.products
+         << " products (inputs as they are, weights of a softmax rounded), else float32\n";
   os << llvm::format("\nper head: state %lld bytes, workspace %lld bytes\n",
                      static_cast<long long>(e.stateBytes),
                      static_cast<long long>(e.workspaceBytes));
@@ -127,7 +132,10 @@ static void printJson(const Explanation &e, double balance, llvm::raw_ostream &o
   for (const ReductionExplanation &reduction : e.reductions)
     reductions.push_back(toJson(reduction));
   for (const PhaseExplanation &phase : e.phases)
-    phases.push_back(json::Object{{"name", phase.name}, {"grid", phase.grid}});
+    phases.push_back(json::Object{{"name", phase.name},
+                                  {"grid", phase.grid},
+                                  {"products", phase.products},
+                                  {"narrow_products", phase.narrowProducts}});
   json::Object sizes;
   for (auto &entry : e.sizes)
     sizes[entry.getKey()] = entry.second;
