@@ -250,12 +250,30 @@ Tile TileBuilder::reduce(ReduceKind kind, const Tile &input, AxisList reduced) {
       [](ElementBuilder &body) { return body.elements[0]; }, input.getElementType());
 }
 
-/// The operands of a product: as they were loaded if both were widened from one type.
-static SmallVector<Value> getProductOperands(Value a, Value b) {
-  auto wideA = a.getDefiningOp<arith::ExtFOp>(), wideB = b.getDefiningOp<arith::ExtFOp>();
-  if (wideA && wideB && getElementTypeOrSelf(wideA.getIn()) == getElementTypeOrSelf(wideB.getIn()))
-    return {wideA.getIn(), wideB.getIn()};
-  return {a, b};
+/// A tile as it was loaded, if it was widened after that.
+static Value getLoaded(const Tile &tile) {
+  auto widened = tile.value.getDefiningOp<arith::ExtFOp>();
+  return widened ? widened.getIn() : Value();
+}
+
+/// The operands of a product: in a type of 16 bits if that is the type of both, or of one while
+/// the other may be rounded to it. A target without such products need not round.
+SmallVector<Value> TileBuilder::getProductOperands(const Tile &a, const Tile &b) {
+  Value loadedA = getLoaded(a), loadedB = getLoaded(b);
+  auto round = [&](const Tile &tile, Value other) -> Value {
+    Type type = getConverted(tile.value.getType(), getElementTypeOrSelf(other));
+    auto flags =
+        arith::FastMathFlagsAttr::get(builder.getContext(), arith::FastMathFlags::contract);
+    return arith::TruncFOp::create(builder, loc, type, tile.value, arith::RoundingModeAttr(),
+                                   flags);
+  };
+  if (loadedA && loadedB && getElementTypeOrSelf(loadedA) == getElementTypeOrSelf(loadedB))
+    return {loadedA, loadedB};
+  if (loadedA && b.mayBeRounded)
+    return {loadedA, round(b, loadedA)};
+  if (loadedB && a.mayBeRounded)
+    return {round(a, loadedB), loadedB};
+  return {a.value, b.value};
 }
 
 Tile TileBuilder::contract(const Tile &a, const Tile &b, AxisList axes, const Tile *acc) {
@@ -272,8 +290,8 @@ Tile TileBuilder::contract(const Tile &a, const Tile &b, AxisList axes, const Ti
                                                     getMap(context, domain, b.axes),
                                                     getMap(context, domain, axes)});
     Value init = acc ? spread(*acc, axes).value : zeros(axes).value;
-    auto op = linalg::ContractOp::create(builder, loc, init.getType(),
-                                         getProductOperands(a.value, b.value), init, maps);
+    auto op = linalg::ContractOp::create(builder, loc, init.getType(), getProductOperands(a, b),
+                                         init, maps);
     return {op.getResult(0), SmallVector<StringRef, 3>(axes)};
   }
   auto product = [](ElementBuilder &body) -> Value {

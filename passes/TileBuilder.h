@@ -26,6 +26,9 @@ namespace mix {
 struct Tile {
   mlir::Value value;
   llvm::SmallVector<llvm::StringRef, 3> axes;
+  /// Whether a product may round the tile to the type of its other operand: weights of a
+  /// softmax, whose relative errors average out.
+  bool mayBeRounded = false;
 
   bool has(llvm::StringRef axis) const { return llvm::is_contained(axes, axis); }
   bool isScalar() const { return axes.empty(); }
@@ -112,7 +115,7 @@ public:
   /// `acc + sum of a * b` over the axes that `axes` lacks; without `acc`, 0 + ...
   /// A product of matrices if both operands have an axis of their own, and
   /// otherwise what is left of it. Operands that were widened after their loads are
-  /// taken as they were loaded.
+  /// taken as they were loaded, if both are, or the other one may be rounded.
   Tile contract(const Tile &a, const Tile &b, AxisList axes, const Tile *acc = nullptr);
 
   /// The tile with exactly these axes in this order, repeated along those it lacks.
@@ -137,6 +140,8 @@ public:
   mlir::Type element;
 
 private:
+  llvm::SmallVector<mlir::Value> getProductOperands(const Tile &a, const Tile &b);
+
   llvm::StringMap<int64_t> sizes;
 };
 

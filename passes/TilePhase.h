@@ -218,6 +218,8 @@ private:
     unsigned scope = 1;
   };
   void joinGroup(FactorGroup &group, const Term &term);
+  /// Whether the group is a tile of a 16-bit type just as it is loaded.
+  bool isNarrow(const FactorGroup &group);
   llvm::SmallVector<FactorGroup> groupFactors(llvm::ArrayRef<Term> factors, AxisList reduced);
   Tile emitGroup(const FactorGroup &group, unsigned scope);
   /// `acc` plus the sum over `reduced` of the product of the factors.

@@ -27,6 +27,17 @@ using namespace mix;
 
 static Type getElement(Value value) { return getElementTypeOrSelf(value.getType()); }
 
+/// The tile in a wider type. Where the program leaves it to the target whether the tile is
+/// rounded, it is not.
+static Value widen(OpBuilder &b, Location loc, Value tile, RankedTensorType type) {
+  auto round = tile.getDefiningOp<arith::TruncFOp>();
+  if (round && round.getIn().getType() == type &&
+      bitEnumContainsAny(round.getFastmath().value_or(arith::FastMathFlags::none),
+                         arith::FastMathFlags::contract))
+    return round.getIn();
+  return arith::ExtFOp::create(b, loc, type, tile);
+}
+
 /// Operands of a product in the type of its accumulator.
 static void widenOperands(linalg::ContractOp product) {
   Type element = getElement(product->getResult(0));
@@ -35,7 +46,7 @@ static void widenOperands(linalg::ContractOp product) {
     if (type.getElementType() == element)
       continue;
     OpBuilder b(product);
-    operand->set(arith::ExtFOp::create(b, product.getLoc(), type.clone(element), operand->get()));
+    operand->set(widen(b, product.getLoc(), operand->get(), type.clone(element)));
   }
 }
 
