@@ -15,6 +15,10 @@
 
 namespace mix {
 
+/// Rounds a number to a type; null stands for no rounding.
+using RoundFn = double (*)(double);
+RoundFn getRounding(mlir::Type type, TileRounding rounding);
+
 /// The tile after rounding its elements to the precision of `type`.
 Tensor roundTo(mlir::Type type, Tensor tensor, TileRounding rounding);
 

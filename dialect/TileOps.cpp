@@ -40,9 +40,13 @@ static LogicalResult verifyAccess(Operation *op, MemRefType view, RankedTensorTy
   if (tile.getRank() > view.getRank())
     return op->emitOpError("expects a tile of at most the view's rank ")
            << view.getRank() << ", got rank " << tile.getRank();
-  if (tile.getElementType() != view.getElementType())
-    return op->emitOpError("expects tile and view of one element type, got ")
-           << tile.getElementType() << " and " << view.getElementType();
+  Type tileElement = tile.getElementType(), viewElement = view.getElementType();
+  bool isWider = isa<FloatType>(tileElement) && isa<FloatType>(viewElement) &&
+                 tileElement.getIntOrFloatBitWidth() > viewElement.getIntOrFloatBitWidth();
+  if (tileElement != viewElement && !isWider)
+    return op->emitOpError("expects tile and view of one element type, or a tile of a wider real "
+                           "type, got ")
+           << tileElement << " and " << viewElement;
   return success();
 }
 

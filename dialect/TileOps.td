@@ -22,7 +22,8 @@ def Tile_Dialect : Dialect {
     each of the mixer's states an `i1` that says whether the caller gave an initial value. Its body is an
     `scf.forall` over independent instances (feature blocks, token blocks); in it
     `scf.for` / `scf.if` carry tiles: statically shaped `tensor` values of `f32` or
-    `f64`, computed by `linalg.generic`, `linalg.contract`, `arith` and the ops of this
+    `f64` (`bf16` and `f16` are types of tensors, of tiles just loaded or about to be stored,
+    and of operands of products), computed by `linalg.generic`, `linalg.contract`, `arith` and the ops of this
     dialect. The first axis of a tile that came from tokens is the token axis.
 
     Nothing here names a target or a mixer.
@@ -35,9 +36,9 @@ def Tile_Dialect : Dialect {
 class Tile_Op<string mnemonic, list<Trait> traits = []>
     : Op<Tile_Dialect, mnemonic, traits>;
 
-def Tile_Tile : StaticShapeTensorOf<[F32, F64, I64, I32, I1, Index]>;
+def Tile_Tile : StaticShapeTensorOf<[F32, F64, BF16, F16, I64, I32, I1, Index]>;
 def Tile_RealTile : StaticShapeTensorOf<[F32, F64]>;
-def Tile_View : MemRefOf<[F32, F64, I64, I32]>;
+def Tile_View : MemRefOf<[F32, F64, BF16, F16, I64, I32]>;
 
 def Tile_ScanKind : I32EnumAttr<"ScanKind", "how a scan combines elements", [
     I32EnumAttrCase<"Sum", 0, "sum">, I32EnumAttrCase<"Prod", 1, "prod">,
@@ -53,7 +54,8 @@ def Tile_LoadOp : Tile_Op<"load", [MemoryEffects<[MemRead]>]> {
     at their offset (a tile of rank r takes the last r dimensions).
 
     * C1: one offset per dimension of the view.
-    * C2: the rank of the tile is at most that of the view; element types are equal.
+    * C2: the rank of the tile is at most that of the view; element types are equal,
+      or both are real and the tile's is wider: the load is exact.
 
     ```mlir
     func.func @f(%k: memref<?x128xf32, strided<[?, 1]>>, %t: index, %z: index) {
@@ -71,7 +73,8 @@ def Tile_LoadOp : Tile_Op<"load", [MemoryEffects<[MemRead]>]> {
 def Tile_StoreOp : Tile_Op<"store", [MemoryEffects<[MemWrite]>]> {
   let summary = "Store a tile; elements outside the tensor are not written";
   let description = [{
-    The mirror of `tile.load`, with the same constraints C1 and C2.
+    The mirror of `tile.load`, with the same constraints C1 and C2. Where the tile's type
+    is wider, elements are rounded to the nearest value of the view's type, ties to even.
 
     ```mlir
     func.func @f(%o: memref<?x128xf32, strided<[?, 1]>>, %tile: tensor<32x128xf32>, %t: index, %z: index) {

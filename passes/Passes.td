@@ -255,6 +255,11 @@ def TileMixers : Pass<"mix-tile", "::mlir::ModuleOp"> {
     along the same tokens that its terms need. Everything else is computed where it is
     used, elementwise expressions as one operation each.
 
+    With `element=bf16` or `f16`, inputs, params and outputs are stored in that type. Tiles,
+    states and workspaces are `f32`: a tile is widened by `arith.extf` after its load, and
+    rounded by `arith.truncf` before its store. A product of two tiles just as they were loaded
+    takes them as they are, with an `f32` accumulator: the result is the same.
+
     ```mlir
     // Before: o = the prefix sums of x.
     %o = mix.prefix sum %x along "t:T" : tensor<?x8xf64, #mix.axes<["t:T", "V"]>>
@@ -267,7 +272,10 @@ def TileMixers : Pass<"mix-tile", "::mlir::ModuleOp"> {
   let options = [
     Option<"form", "form", "std::string", "\"chunked\"",
            "How affine scans run: 'chunked' or 'recurrent'.">,
-    Option<"element", "element", "std::string", "\"f32\"", "The type of reals: 'f32' or 'f64'.">,
+    Option<"element", "element", "std::string", "\"f32\"",
+           "The type of real tensors: 'f32', 'f64', 'bf16' or 'f16'.">,
+    Option<"state", "state", "std::string", "\"\"",
+           "The type in which states are stored: '' (that of tiles), 'bf16' or 'f16'.">,
     Option<"chunk", "chunk", "int64_t", "0", "Tokens in a chunk of a scan; 0 to choose it.">,
     Option<"rows", "rows", "int64_t", "64", "Positions that one task of a grid computes.">,
     Option<"keys", "keys", "int64_t", "64", "Tokens in a block of a reduction.">,

@@ -34,7 +34,8 @@ namespace mix {
 
 struct TileParameters {
   bool isChunked;
-  mlir::Type element;
+  /// The types of real tiles and workspaces; of inputs, params and outputs; and of states.
+  mlir::Type element, tensorElement, stateElement;
   /// Tokens in a chunk (0: chosen), positions per task, keys per block, and features per
   /// task of an elementwise recurrence.
   int64_t chunk, rows, keys, featureBlock;
@@ -165,7 +166,9 @@ private:
 
   // TilePhase.cpp: memory
   void setSizes(mlir::Type type);
-  mlir::MemRefType getViewType(mlir::RankedTensorType type) const;
+  mlir::MemRefType getViewType(mlir::RankedTensorType type, mlir::Type real) const;
+  /// The type in which a real tensor of the signature is stored.
+  mlir::Type getRealType(const TileSignature::Argument &argument) const;
   mlir::Value getArgument(unsigned n) { return function.getArgument(n); }
   mlir::Value getWorkspace(mlir::Value value);
   mlir::Value getAxisSize(llvm::StringRef axis);
@@ -181,7 +184,7 @@ private:
     llvm::StringRef axis;
   };
   Access getWholeAxis(mlir::RankedTensorType type, unsigned dim);
-  Tile load(mlir::Value view, mlir::Type elementType, llvm::ArrayRef<Access> accesses);
+  Tile load(mlir::Value view, llvm::ArrayRef<Access> accesses);
   void store(Tile tile, mlir::Value view, mlir::RankedTensorType type, mlir::Value row);
   void storeRows();
   void storeFinal(mlir::Value final, const Tile &tile);
@@ -215,6 +218,8 @@ private:
     unsigned scope = 1;
   };
   void joinGroup(FactorGroup &group, const Term &term);
+  /// Whether the group is a tile of a 16-bit type just as it is loaded.
+  bool isNarrow(const FactorGroup &group);
   llvm::SmallVector<FactorGroup> groupFactors(llvm::ArrayRef<Term> factors, AxisList reduced);
   Tile emitGroup(const FactorGroup &group, unsigned scope);
   /// `acc` plus the sum over `reduced` of the product of the factors.

@@ -166,7 +166,6 @@ Tile PhaseEmitter::emitGather(ReadOp read, const Env &env, Value view, Value sto
 /// Gathers for every position of the axes `walked`; the tile has them in front of `axes`.
 Tile PhaseEmitter::gatherAlong(const Gather &gather, ArrayRef<Tile> indices, AxisList walked,
                                AxisList axes, unsigned scope) {
-  Type elementType = convertType(gather.type);
   if (walked.empty()) {
     SmallVector<Access> accesses;
     for (auto [dim, number] : llvm::enumerate(gather.indexOf)) {
@@ -178,13 +177,13 @@ Tile PhaseEmitter::gatherAlong(const Gather &gather, ArrayRef<Tile> indices, Axi
                                             indices[number].value);
       accesses.push_back({at, ""});
     }
-    return load(gather.view, elementType, accesses);
+    return load(gather.view, accesses);
   }
   Axes result(walked);
   llvm::append_range(result, axes);
   Value size = tb.index(tb.getSize(walked.front()));
   SmallVector<Tile> gathered =
-      loop(scope, tb.index(0), size, 1, tb.empty(result, elementType),
+      loop(scope, tb.index(0), size, 1, tb.empty(result, convertType(gather.type)),
            [&](unsigned inner, Value position, ArrayRef<Tile> carried) {
              SmallVector<Tile> here = llvm::map_to_vector(indices, [&](const Tile &index) {
                return tb.extract(index, walked.front(), position);

@@ -217,6 +217,7 @@ SmallVector<Tile> PhaseEmitter::onlineStep(const KeyBlock &block, const KeyJob &
   Tile shift = makeFinite(next);
   Tile decay = expShifted(maximum, shift);
   Tile weights = expShifted(scores, shift);
+  weights.mayBeRounded = true;
   SmallVector<Tile> result = {next};
   for (auto [sum, acc] : llvm::zip(job.sums, carried.drop_front())) {
     Tile scaled = tb.spread(tb.mul(acc, decay), acc.axes);

@@ -45,5 +45,6 @@ bool cpu::isReadableInPlace(tile::LoadOp load, int64_t lanes) {
   bool isContiguous = type.getRank() > 0 && succeeded(view.getStridesAndOffset(strides, offset)) &&
                       strides.back() == 1;
   bool isWritten = llvm::any_of(load.getView().getUsers(), llvm::IsaPred<tile::StoreOp>);
-  return isContiguous && !isWritten && areUsersContent(load.getResult(), lanes);
+  bool isConverted = type.getElementType() != view.getElementType();
+  return isContiguous && !isWritten && !isConverted && areUsersContent(load.getResult(), lanes);
 }

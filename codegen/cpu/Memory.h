@@ -22,6 +22,8 @@ namespace mix::cpu {
 inline constexpr llvm::StringLiteral kPlace = "cpu.place";
 inline constexpr llvm::StringLiteral kTemporary = "cpu.temporary";
 inline constexpr llvm::StringLiteral kScratch = "cpu.scratch";
+/// Attribute of an op that makes pairs of a tile's elements: the axis of the pairs.
+inline constexpr llvm::StringLiteral kPackAttr = "cpu.pack";
 
 /// Bytes of a cache line, of every chip that we know.
 inline constexpr int64_t kCacheLine = 64;

@@ -60,6 +60,7 @@ void PhaseEmitter::bindArguments() {
       continue;
     View view;
     view.pointer = loadPointer(data, index);
+    view.element = type.getElementType();
     SmallVector<int64_t> staticStrides;
     int64_t base;
     // Whatever the type says, the caller gives all strides but a last one of 1.

@@ -34,6 +34,7 @@ namespace mix::cpu {
 /// A tensor of the caller: the argument's place in `mixwright_instance`.
 struct View {
   mlir::Value pointer;
+  mlir::Type element;
   llvm::SmallVector<mlir::Value> strides, sizes; ///< i64
   bool lastIsUnit = false;                       ///< The last dimension has stride 1.
 };
@@ -82,6 +83,7 @@ private:
   void emitReduction(LinalgLoops &loops);
   void emitLaneReduction(LinalgLoops &loops);
   bool emitTranspose(LinalgLoops &loops);
+  bool emitPack(LinalgLoops &loops);
 
   // EmitContraction.cpp
   void emitContraction(LinalgLoops &loops, ContractionLoops kernel);

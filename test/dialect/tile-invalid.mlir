@@ -19,8 +19,16 @@ func.func @load_c2(%k: memref<?xf32>, %t: index) {
 // -----
 
 func.func @load_c2_element(%k: memref<?xf32>, %t: index) {
-  // expected-error @below {{expects tile and view of one element type, got 'f64' and 'f32'}}
-  %x = tile.load %k[%t] : memref<?xf32> -> tensor<32xf64>
+  // expected-error @below {{expects tile and view of one element type, or a tile of a wider real type, got 'bf16' and 'f32'}}
+  %x = tile.load %k[%t] : memref<?xf32> -> tensor<32xbf16>
+  return
+}
+
+// -----
+
+func.func @store_c2_element(%k: memref<?xi64>, %x: tensor<32xf64>, %t: index) {
+  // expected-error @below {{expects tile and view of one element type, or a tile of a wider real type, got 'f64' and 'i64'}}
+  tile.store %x, %k[%t] : tensor<32xf64>, memref<?xi64>
   return
 }
 

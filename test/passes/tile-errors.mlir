@@ -4,11 +4,13 @@
 // RUN: mix-opt %s --mix-tile -verify-diagnostics -o %t.mlir
 // RUN: FileCheck %s < %t.mlir
 // RUN: not mix-opt %s --mix-tile=form=fast 2>&1 | FileCheck %s --check-prefix=FORM
-// RUN: not mix-opt %s --mix-tile=element=f16 2>&1 | FileCheck %s --check-prefix=ELEMENT
+// RUN: not mix-opt %s --mix-tile=element=f8 2>&1 | FileCheck %s --check-prefix=ELEMENT
+// RUN: not mix-opt %s --mix-tile="element=f64 state=bf16" 2>&1 | FileCheck %s --check-prefix=STATE
 // RUN: not mix-opt %s --mix-tile=keys=0 2>&1 | FileCheck %s --check-prefix=KEYS
 //
 // FORM: error: option 'form' of mix-tile expects 'chunked' or 'recurrent', got 'fast'
-// ELEMENT: error: option 'element' of mix-tile expects 'f32' or 'f64', got 'f16'
+// ELEMENT: error: option 'element' of mix-tile expects 'f32', 'f64', 'bf16' or 'f16', got 'f8'
+// STATE: error: option 'state' of mix-tile expects '', or with tiles of f32 'bf16' or 'f16', got 'bf16'
 // KEYS: error: option 'keys' of mix-tile expects a positive number, got '0'
 
 !t = tensor<?xi64, #mix.axes<["t:T"]>>

@@ -22,13 +22,13 @@ Expected<FormChoice> mix::driver::parseForm(StringRef text) {
 }
 
 Expected<ChosenKernel> mix::driver::chooseKernel(Spec &spec, const SizeMap &sizes,
-                                                 FormChoice wanted, ElementType type,
+                                                 FormChoice wanted, TensorTypes types,
                                                  mlir::TimingScope *timing) {
   ChosenKernel chosen;
   for (Form form : {Form::Chunked, Form::Recurrent}) {
     if (wanted.value_or(form) != form)
       continue;
-    Expected<CompiledKernel> kernel = compile(spec, sizes, {form, type, "native", timing});
+    Expected<CompiledKernel> kernel = compile(spec, sizes, {form, types, "native", timing});
     if (kernel) {
       chosen.form = form;
       llvm::append_range(chosen.notes, kernel->getNotes());

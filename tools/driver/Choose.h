@@ -30,7 +30,7 @@ struct ChosenKernel {
 /// Compiles the form that was asked for; without a wish chunked, else recurrent, else
 /// none. Error: there is no kernel of the form that was asked for.
 llvm::Expected<ChosenKernel> chooseKernel(Spec &spec, const SizeMap &sizes, FormChoice wanted,
-                                          ElementType type, mlir::TimingScope *timing = nullptr);
+                                          TensorTypes types, mlir::TimingScope *timing = nullptr);
 
 } // namespace mix::driver
 

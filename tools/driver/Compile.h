@@ -22,7 +22,7 @@ llvm::StringRef getFormName(Form form);
 
 struct KernelOptions {
   Form form = Form::Chunked; ///< not Reference
-  ElementType type = ElementType::F32;
+  TensorTypes types;
   std::string chip = "native";
   mlir::TimingScope *timing = nullptr; ///< if given, gets one timer per stage
 };

@@ -9,6 +9,7 @@
 #include "codegen/cpu/Jit.h"
 #include "codegen/cpu/Target.h"
 #include "dialect/EvaluateTile.h"
+#include "dialect/NarrowReals.h"
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -62,7 +63,20 @@ public:
   SmallVector<int64_t> sizes, strides;
 
 private:
-  int64_t elementBytes() const { return dtype == MIXWRIGHT_F32 || dtype == MIXWRIGHT_I32 ? 4 : 8; }
+  int64_t elementBytes() const {
+    switch (dtype) {
+    case MIXWRIGHT_BF16:
+    case MIXWRIGHT_F16:
+      return 2;
+    case MIXWRIGHT_F32:
+    case MIXWRIGHT_I32:
+      return 4;
+    case MIXWRIGHT_F64:
+    case MIXWRIGHT_I64:
+      return 8;
+    }
+    llvm_unreachable("all types are covered");
+  }
   template <typename T> void put(int64_t at, double value) {
     static_cast<T *>(data())[at] = static_cast<T>(value);
   }
@@ -76,6 +90,10 @@ private:
       return put<int32_t>(at, value);
     case MIXWRIGHT_I64:
       return put<int64_t>(at, value);
+    case MIXWRIGHT_BF16:
+      return put<uint16_t>(at, kBFloat16.encode(value));
+    case MIXWRIGHT_F16:
+      return put<uint16_t>(at, kFloat16.encode(value));
     }
   }
   double read(int64_t at) {
@@ -88,6 +106,10 @@ private:
       return static_cast<int32_t *>(data())[at];
     case MIXWRIGHT_I64:
       return static_cast<int64_t *>(data())[at];
+    case MIXWRIGHT_BF16:
+      return kBFloat16.decode(static_cast<uint16_t *>(data())[at]);
+    case MIXWRIGHT_F16:
+      return kFloat16.decode(static_cast<uint16_t *>(data())[at]);
     }
     return NAN;
   }

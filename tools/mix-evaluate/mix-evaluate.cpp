@@ -47,7 +47,7 @@ static cl::opt<uint64_t> seed("seed", cl::desc("Seed of the random inputs"), cl:
 static cl::opt<double> tolerance("tolerance", cl::desc("The largest accepted relative error"),
                                  cl::init(1e-10));
 static cl::opt<bool> roundsToFloat("round",
-                                   cl::desc("Round the f32 values of tile programs to float"));
+                                   cl::desc("Round the values of tile programs to their types"));
 static cl::opt<std::string>
     cpuChip("cpu", cl::desc("Compile tile programs for this row of the chip table and run them"),
             cl::value_desc("native"));
@@ -274,7 +274,7 @@ static Expected<Evaluation> evaluateNamed(ModuleOp module, StringRef name,
   if (phases.empty())
     return llvm::createStringError("there is no mixer '" + name + "'");
   return evaluateTiles(phases, inputs, states,
-                       roundsToFloat ? TileRounding::Float : TileRounding::Exact);
+                       roundsToFloat ? TileRounding::Typed : TileRounding::Exact);
 }
 
 /// Evaluates one mixer, and compares it with the other file. Yields whether the

@@ -33,6 +33,16 @@ Option getThreadsOption();
 /// 0: all processors.
 llvm::Expected<int64_t> parseThreads(const Arguments &arguments);
 
+Option getTypeOption();
+/// The element type of --dtype, else the default.
+llvm::Expected<driver::ElementType>
+parseType(const Arguments &arguments, driver::ElementType otherwise = driver::ElementType::F32);
+
+Option getStateTypeOption();
+/// The types of tensors: --dtype, and --state-dtype. Error: a state of 16 bits in float64.
+llvm::Expected<driver::TensorTypes> parseTypes(const Arguments &arguments,
+                                               driver::ElementType otherwise);
+
 Option getShapeOption();
 /// Batch, heads and the sizes of all axes. Errors: not an axis; an axis without size.
 llvm::Expected<driver::CallShape> parseShape(const Arguments &arguments,

@@ -49,7 +49,7 @@ struct Architecture {
 struct Request {
   SizeMap sizes;
   Form form;
-  ElementType type;
+  TensorTypes types;
   std::vector<Architecture> architectures;
   bool checksAddresses;
   std::string directory;
@@ -97,7 +97,7 @@ private:
     llvm::SmallVector<StringRef> chips;
     for (const Architecture &architecture : request.architectures)
       llvm::append_range(chips, architecture.chips);
-    return makeHeader(spec.getSignature(), request.sizes, request.form, request.type,
+    return makeHeader(spec.getSignature(), request.sizes, request.form, request.types,
                       llvm::join(chips, ", "));
   }
 
@@ -115,7 +115,7 @@ private:
     std::vector<cpu::Variant> variants;
     for (const std::string &chip : architecture.chips) {
       Expected<LoweredProgram> lowered =
-          tile(spec, request.sizes, {request.form, request.type, chip});
+          tile(spec, request.sizes, {request.form, request.types, chip});
       if (!lowered)
         return lowered.takeError();
       if (artefact.name == "tile")
@@ -172,7 +172,7 @@ private:
 
 /// The form to compile: the one that was asked for, or the fastest that has a tile program.
 Expected<Form> chooseForm(const Arguments &arguments, Spec &spec, const SizeMap &sizes,
-                          ElementType type) {
+                          TensorTypes types) {
   Expected<FormChoice> wanted = parseForm(arguments.get("form", "auto"));
   if (!wanted)
     return wanted.takeError();
@@ -182,7 +182,7 @@ Expected<Form> chooseForm(const Arguments &arguments, Spec &spec, const SizeMap 
   for (Form form : {Form::Chunked, Form::Recurrent}) {
     if (wanted->value_or(form) != form)
       continue;
-    Expected<LoweredProgram> lowered = tile(spec, sizes, {form, type});
+    Expected<LoweredProgram> lowered = tile(spec, sizes, {form, types});
     if (lowered) {
       for (const std::string &note : lowered->notes)
         llvm::errs() << "note: " << note << '\n';
@@ -260,17 +260,16 @@ Expected<int> compileFile(const Arguments &arguments) {
     return sizes.takeError();
   if (Error error = checkSizes((*spec)->getSignature(), *sizes))
     return std::move(error);
-  Expected<std::string> dtype = arguments.getChoice("dtype", {"f32", "f64"});
-  if (!dtype)
-    return dtype.takeError();
+  Expected<TensorTypes> types = parseTypes(arguments, ElementType::F32);
+  if (!types)
+    return types.takeError();
   auto wanted = parseArtefacts(arguments.get("emit", "obj,header"));
   if (!wanted)
     return wanted.takeError();
   auto architectures = parseTargets(arguments.get("target", "native"));
   if (!architectures)
     return architectures.takeError();
-  ElementType type = *dtype == "f32" ? ElementType::F32 : ElementType::F64;
-  Expected<Form> form = chooseForm(arguments, **spec, *sizes, type);
+  Expected<Form> form = chooseForm(arguments, **spec, *sizes, *types);
   if (!form)
     return form.takeError();
 
@@ -279,7 +278,7 @@ Expected<int> compileFile(const Arguments &arguments) {
           llvm::sys::fs::create_directories(directory, true, llvm::sys::fs::perms::all_all))
     return createStringError("cannot make '" + directory + "': " + code.message());
   Request request{
-      std::move(*sizes), *form, type, std::move(*architectures), arguments.has("check-addresses"),
+      std::move(*sizes), *form, *types, std::move(*architectures), arguments.has("check-addresses"),
       directory.str()};
   for (const Artefact &artefact : *wanted)
     if (Error error = Job(**spec, request).emit(artefact))
@@ -307,10 +306,11 @@ Command mix::mixc::getCompileCommand() {
        {"emit", Option::Value, "WHAT,...", "default: obj,header"},
        {"output", Option::Value, "DIR", "where to (default: here)"},
        {"form", Option::Value, "FORM", "auto (default), chunked or recurrent"},
-       {"dtype", Option::Value, "TYPE", "f32 (default) or f64"},
        {"check-addresses", Option::Flag, "",
         "for tests of callers: every access of memory is checked; link\n"
         "with -fsanitize=address"},
+       getTypeOption(),
+       getStateTypeOption(),
        getSetOption(),
        getMixerOption()},
       compileFile};

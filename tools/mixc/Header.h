@@ -15,7 +15,7 @@ namespace mix::mixc {
 /// A C header that declares the kernel and documents every tensor of a call: its place
 /// in the array that `mixwright_run` takes, shape and type. It names the targets.
 std::string makeHeader(const driver::Signature &signature, const driver::SizeMap &sizes,
-                       driver::Form form, driver::ElementType type, llvm::StringRef targets);
+                       driver::Form form, driver::TensorTypes types, llvm::StringRef targets);
 
 } // namespace mix::mixc
 

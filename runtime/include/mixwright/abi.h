@@ -39,7 +39,9 @@ typedef enum mixwright_dtype {
   MIXWRIGHT_F32 = 0,
   MIXWRIGHT_F64 = 1,
   MIXWRIGHT_I32 = 2,
-  MIXWRIGHT_I64 = 3
+  MIXWRIGHT_I64 = 3,
+  MIXWRIGHT_BF16 = 4, /* bfloat16: DLPack kDLBfloat with 16 bits */
+  MIXWRIGHT_F16 = 5   /* IEEE 754 binary16: kDLFloat with 16 bits */
 } mixwright_dtype;
 
 typedef enum mixwright_arg_kind {
