@@ -241,15 +241,19 @@ static Value isNull(KernelBuilder &k, const View &view) {
   return LLVM::ICmpOp::create(k.b, k.loc, LLVM::ICmpPredicate::eq, view.pointer, null);
 }
 
-/// Whether a load of rows advances by just these rows with every iteration of the loop around it.
-static bool isRowByRow(tile::LoadOp op) {
+/// Whether a tile of rows at `offsets` advances by just these rows with every iteration of the
+/// loop around `op`, and else stays where it is.
+static bool isRowByRow(Operation *op, ValueRange offsets, ArrayRef<int64_t> shape) {
   auto loop = dyn_cast<scf::ForOp>(op->getParentOp());
-  ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getType()).getShape();
-  if (!loop || shape.size() < 2)
-    return false;
   APInt step;
-  return op.getOffsets()[op.getOffsets().size() - shape.size()] == loop.getInductionVar() &&
-         matchPattern(loop.getStep(), m_ConstantInt(&step)) && step == shape.front();
+  if (!loop || shape.empty() || !matchPattern(loop.getStep(), m_ConstantInt(&step)) ||
+      step != shape.front())
+    return false;
+  size_t rowDim = offsets.size() - shape.size();
+  for (auto [dim, offset] : llvm::enumerate(offsets))
+    if (dim == rowDim ? offset != loop.getInductionVar() : !loop.isDefinedOutsideOfLoop(offset))
+      return false;
+  return true;
 }
 
 /// What a load or a store is offset by, as emitted, and which of it is known not to be negative.
@@ -301,11 +305,11 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
     });
   };
   Tile there = getInView(k, tile, view, window.origin());
-  if (view.lastIsUnit && isRowByRow(op)) {
+  if ((view.lastIsUnit || tile.rank() == 1) && isRowByRow(op, op.getOffsets(), tile.shape)) {
     Tile next = there;
     Value distance = k.scale(k.stride(there, 0), there.shape.front());
     next.pointer = k.address(there.pointer, there.element, distance);
-    prefetches.add(op->getBlock(), next);
+    prefetches.add(k, op->getBlock(), next, /*isWritten=*/false);
   }
   auto copyRow = [&](Value from, ValueRange position) {
     if (tile.rank() == 0) {
@@ -345,6 +349,25 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
   }
   tiles[op.getResult()] = there;
   return success();
+}
+
+/// The rows that an iteration of a loop stores are asked for when it begins.
+void PhaseEmitter::prefetchStoredRows(scf::ForOp loop) {
+  for (auto store : loop.getOps<tile::StoreOp>()) {
+    auto found = views.find(store.getView());
+    auto type = cast<RankedTensorType>(store.getTile().getType());
+    if (found == views.end() || type.getRank() < 2 || !found->second.lastIsUnit ||
+        !isRowByRow(store, store.getOffsets(), type.getShape()))
+      continue;
+    auto [offsets, nonNegative] =
+        getOffsets(store.getOffsets(), [&](Value offset) { return getScalar(offset); });
+    Window window(k, found->second, offsets, nonNegative, type.getShape(), {});
+    Tile tile;
+    tile.shape = llvm::to_vector(type.getShape());
+    tile.element = type.getElementType();
+    prefetches.add(k, store->getBlock(), getInView(k, tile, found->second, window.origin()),
+                   /*isWritten=*/true);
+  }
 }
 
 LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {

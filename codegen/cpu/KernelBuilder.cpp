@@ -250,10 +250,10 @@ void KernelBuilder::storeMasked(Value value, Value pointer, Type element, Value 
                               (uint32_t)getStorageBytes(element));
 }
 
-void KernelBuilder::prefetch(Value pointer, Type element, Value offset) {
-  // A read, of data, into the second level cache: the first is full of the current tiles.
-  constexpr uint32_t read = 0, secondLevel = 2, data = 1;
-  LLVM::Prefetch::create(b, loc, address(pointer, element, offset), read, secondLevel, data);
+void KernelBuilder::prefetch(Value pointer, Type element, Value offset, bool isWritten) {
+  // Of data, into the second level cache: the first is full of the current tiles.
+  constexpr uint32_t secondLevel = 2, data = 1;
+  LLVM::Prefetch::create(b, loc, address(pointer, element, offset), isWritten, secondLevel, data);
 }
 
 Value KernelBuilder::stride(const Tile &tile, int64_t dim) {

@@ -105,7 +105,8 @@ public:
                    mlir::Value mask);
 
   /// Asks for memory that will be read soon; any address is allowed.
-  void prefetch(mlir::Value pointer, mlir::Type element, mlir::Value offset);
+  void prefetch(mlir::Value pointer, mlir::Type element, mlir::Value offset,
+                bool isWritten = false);
 
   // Tiles.
   /// How far apart, in elements, neighbours along a dimension are.

@@ -37,7 +37,13 @@ llvm::SmallVector<int64_t> getTileStrides(llvm::ArrayRef<int64_t> shape, mlir::T
 /// Bytes of a tile with memory of its own, a multiple of 64.
 int64_t getTileBytes(mlir::RankedTensorType type, int64_t lanes);
 
-/// Bytes of temporary memory that the op's code works on.
+/// Columns of a decayed Gram matrix that are summed side by side.
+inline constexpr int64_t kGramColumns = 4;
+
+/// What the op's code works on: the rows of an operand, decayed up to the current row; null
+/// for most ops.
+mlir::RankedTensorType getTemporaryType(mlir::Operation *op);
+/// Its bytes.
 int64_t getTemporaryBytes(mlir::Operation *op, int64_t lanes);
 
 } // namespace mix::cpu

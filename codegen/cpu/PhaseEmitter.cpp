@@ -187,6 +187,7 @@ LogicalResult PhaseEmitter::emitFor(scf::ForOp op) {
       scalars.map(arg, loop.getRegionIterArg(next));
       scalars.map(result, loop.getResult(next++));
     }
+  prefetchStoredRows(op);
   if (failed(emitBlock(*op.getBody())))
     return failure();
   SmallVector<Value> yielded;

@@ -68,6 +68,7 @@ private:
   // EmitMemory.cpp
   mlir::LogicalResult emitLoad(tile::LoadOp op);
   mlir::LogicalResult emitStore(tile::StoreOp op);
+  void prefetchStoredRows(mlir::scf::ForOp loop);
   mlir::LogicalResult emitExtractSlice(mlir::tensor::ExtractSliceOp op);
   mlir::LogicalResult emitInsertSlice(mlir::tensor::InsertSliceOp op);
   mlir::LogicalResult emitInsert(mlir::tensor::InsertOp op);
@@ -89,6 +90,7 @@ private:
   void emitContraction(LinalgLoops &loops, ContractionLoops kernel);
 
   // EmitDecay.cpp
+  Tile getTemporary(mlir::Operation *op);
   mlir::LogicalResult emitScan(tile::ScanOp op);
   mlir::LogicalResult emitDecayRatio(tile::DecayRatioOp op);
   mlir::LogicalResult emitDecayedGram(tile::DecayedGramOp op);

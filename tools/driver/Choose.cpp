@@ -11,6 +11,17 @@ using namespace mix::driver;
 using llvm::Expected;
 using llvm::StringRef;
 
+/// Tokens from which a chunk is faster than its tokens one by one: rows of a chunk that do not
+/// exist cost as much as those that do.
+static constexpr int64_t kLeastChunkTokens = 8;
+
+static bool hasFewTokens(const Signature &signature, const SizeMap &sizes) {
+  return llvm::all_of(signature.tokenAxes.keys(), [&](StringRef axis) {
+    auto size = sizes.find(axis);
+    return size != sizes.end() && size->second < kLeastChunkTokens;
+  });
+}
+
 Expected<FormChoice> mix::driver::parseForm(StringRef text) {
   if (text == "auto")
     return FormChoice();
@@ -25,7 +36,10 @@ Expected<ChosenKernel> mix::driver::chooseKernel(Spec &spec, const SizeMap &size
                                                  FormChoice wanted, TensorTypes types,
                                                  mlir::TimingScope *timing) {
   ChosenKernel chosen;
-  for (Form form : {Form::Chunked, Form::Recurrent}) {
+  llvm::SmallVector<Form, 2> forms = {Form::Chunked, Form::Recurrent};
+  if (hasFewTokens(spec.getSignature(), sizes))
+    std::swap(forms.front(), forms.back());
+  for (Form form : forms) {
     if (wanted.value_or(form) != form)
       continue;
     Expected<CompiledKernel> kernel = compile(spec, sizes, {form, types, "native", timing});
