@@ -78,7 +78,7 @@ function(mixwright_link_static_llvm name)
     MLIRUBToLLVM MLIRVectorToLLVM MLIRVectorTransforms MLIRTargetLLVMIRExport
     ${llvm_libraries})
   # A program at a fixed address has nothing to relocate when it starts.
-  target_link_options(${name} PRIVATE -no-pie -Wl,--as-needed -Wl,--gc-sections)
+  target_link_options(${name} PRIVATE -no-pie -static-libstdc++ -static-libgcc -Wl,--as-needed -Wl,--gc-sections)
 endfunction()
 
 # A GoogleTest program. Goes to the folder that lit searches for unit tests; the
