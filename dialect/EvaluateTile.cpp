@@ -168,9 +168,8 @@ Expected<Tensors> TileInterpreter::evaluateOp(Operation *op) {
         return Tensors{evaluateTileOp(op, get(op.getSource()))};
       })
       .Case([&](tile::LargestOp op) -> Result {
-        auto [values, positions] =
-            evaluateTileOp(op, get(op.getScores()), getIndex(op.getFirst()), get(op.getValues()),
-                           get(op.getPositions()));
+        auto [values, positions] = evaluateTileOp(op, get(op.getScores()), getIndex(op.getFirst()),
+                                                  get(op.getValues()), get(op.getPositions()));
         return Tensors{values, positions};
       })
       .Case([&](tile::DecayRatioOp op) -> Result {

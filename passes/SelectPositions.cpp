@@ -85,8 +85,7 @@ struct SelectPositions : impl::SelectPositionsBase<SelectPositions> {
     OpBuilder builder(topk);
     LargestOp list = createLargest(builder, topk, makeListAxis(getOperation()));
     StringRef axis = topk.getAxis();
-    Value positions =
-        createIota(builder, topk.getLoc(), axis, getAxisSize(topk.getType(), axis));
+    Value positions = createIota(builder, topk.getLoc(), axis, getAxisSize(topk.getType(), axis));
     topk.getResult().replaceAllUsesWith(createContains(builder, list, positions, topk.getType()));
     topk.erase();
     ++numSelections;

@@ -161,7 +161,7 @@ struct SinkReads : impl::SinkReadsBase<SinkReads> {
       position = broadcast.getSource();
     auto iota = position.getDefiningOp<IotaOp>();
     return iota && getSpace(getAxes(iota.getResult()).front()) == cast<StringAttr>(entry[0]) &&
-           getSplat(division.getRhs()) == cast<IntegerAttr>(entry[1]).getInt();
+           getConstantInteger(division.getRhs()) == cast<IntegerAttr>(entry[1]).getInt();
   }
 
   /// A read outside its axis gives zero, whatever the expression would.
@@ -176,9 +176,8 @@ struct SinkReads : impl::SinkReadsBase<SinkReads> {
       return arith::CmpIOp::create(builder, loc, predicate, index,
                                    broadcastTo(builder, loc, bound, index.getType()));
     };
-    Value isInside =
-        arith::AndIOp::create(builder, loc, compare(arith::CmpIPredicate::sge, first),
-                              compare(arith::CmpIPredicate::slt, size));
+    Value isInside = arith::AndIOp::create(builder, loc, compare(arith::CmpIPredicate::sge, first),
+                                           compare(arith::CmpIPredicate::slt, size));
     RankedTensorType type = joinIndexFirst({value.getType(), index.getType()});
     Value full = broadcastTo(builder, loc, value, type);
     Value zero = arith::ConstantOp::create(

@@ -35,12 +35,12 @@ SmallVector<Tile> PhaseEmitter::insertStep(const KeyBlock &block, const KeyJob &
                                            ArrayRef<Tile> carried) {
   auto op = cast<LargestOp>(job.op);
   const Tile &positions = carried[0], &values = carried[1];
-  Tile scores = applyMask(block, get(op.getScore(), block.env),
-                          tb.identity(ReduceKind::Max, tb.element));
+  Tile scores =
+      applyMask(block, get(op.getScore(), block.env), tb.identity(ReduceKind::Max, tb.element));
   scores = tb.spread(scores, uniteAxes({kKey}, ArrayRef(values.axes).drop_front()));
-  auto inserted = tile::LargestOp::create(
-      tb.builder, tb.loc, values.value.getType(), positions.value.getType(), scores.value,
-      slots[block.slot].offset, values.value, positions.value);
+  auto inserted = tile::LargestOp::create(tb.builder, tb.loc, values.value.getType(),
+                                          positions.value.getType(), scores.value,
+                                          slots[block.slot].offset, values.value, positions.value);
   return {{inserted.getNewPositions(), positions.axes}, {inserted.getNewValues(), values.axes}};
 }
 

@@ -15,7 +15,8 @@
 
 // s[i, j] = x[i] exp(x[j]) at j = 2 i + 1, which may lie behind the end: there it is 0.
 // CHECK-LABEL: func.func @beyond
-// CHECK:         %[[E:.*]] = arith.addi
+// CHECK:         %[[DOUBLE:.*]] = arith.addi %[[I:.*]], %[[I]]
+// CHECK:         %[[E:.*]] = arith.addi %[[DOUBLE]]
 // CHECK:         %[[X:.*]] = mix.read %arg0{{ ?}}["T" = %[[E]]] : {{.*}} -> tensor<?xf64, #mix.axes<["i:T"]>>
 // CHECK:         math.exp %[[X]] : tensor<?xf64, #mix.axes<["i:T"]>>
 // CHECK:         mix.size "T"
