@@ -182,6 +182,11 @@ Expected<Tensors> TileInterpreter::evaluateOp(Operation *op) {
       .Case([&](tile::ScanOp op) -> Result {
         return Tensors{evaluateTileOp(op, get(op.getSource()))};
       })
+      .Case([&](tile::LargestOp op) -> Result {
+        auto [values, positions] = evaluateTileOp(op, get(op.getScores()), getIndex(op.getFirst()),
+                                                  get(op.getValues()), get(op.getPositions()));
+        return Tensors{values, positions};
+      })
       .Case([&](tile::DecayRatioOp op) -> Result {
         return Tensors{evaluateTileOp(op, get(op.getDecay()))};
       })

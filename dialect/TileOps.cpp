@@ -71,6 +71,20 @@ LogicalResult ScanOp::verify() {
   return success();
 }
 
+LogicalResult LargestOp::verify() {
+  // largest_c1
+  ArrayRef<int64_t> scores = shapeOf(getScores()), values = shapeOf(getValues());
+  if (scores.empty() || values.empty() || scores.drop_front() != values.drop_front() ||
+      getElementTypeOrSelf(getScores()) != getElementTypeOrSelf(getValues()))
+    return emitOpError("expects lists with the axes of the scores after the first, got ")
+           << getScores().getType() << " and " << getValues().getType();
+  // largest_c2
+  if (shapeOf(getPositions()) != values || !getElementTypeOrSelf(getPositions()).isInteger(64))
+    return emitOpError("expects positions of the shape of the values and of type i64, got ")
+           << getPositions().getType();
+  return success();
+}
+
 LogicalResult DecayRatioOp::verify() {
   // decay_ratio_c1
   ArrayRef<int64_t> decay = shapeOf(getDecay()), result = shapeOf(getResult());

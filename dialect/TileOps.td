@@ -108,6 +108,33 @@ def Tile_ScanOp : Tile_Op<"scan", [Pure, AllTypesMatch<["source", "result"]>]> {
   let hasVerifier = 1;
 }
 
+def Tile_LargestOp : Tile_Op<"largest", [Pure, AllTypesMatch<["values", "new_values"]>,
+                                          AllTypesMatch<["positions", "new_positions"]>]> {
+  let summary = "Insert a block of scores into sorted lists of the largest";
+  let description = [{
+    `values` and `positions` hold, along their first axis, the `n` largest scores so far and
+    where they stood, the largest first. The rows of `scores` (its first axis) are inserted in
+    order, row `k` as position `first + k`, where they are larger than what the list holds: of
+    equal scores the first stays in front. -inf and what is not a number are never inserted.
+
+    * C1: all tiles have a first axis, and the same axes after it.
+    * C2: `positions` has the shape of `values`, and elements `i64`.
+
+    ```mlir
+    %v, %p = tile.largest %scores from %first into %values, %positions
+      : tensor<64x32xf32>, tensor<4x32xf32>, tensor<4x32xi64>
+    ```
+  }];
+  let arguments = (ins Tile_RealTile:$scores, Index:$first, Tile_RealTile:$values,
+                   Tile_Tile:$positions);
+  let results = (outs Tile_RealTile:$new_values, Tile_Tile:$new_positions);
+  let assemblyFormat = [{
+    $scores `from` $first `into` $values `,` $positions attr-dict `:`
+    type($scores) `,` type($values) `,` type($positions)
+  }];
+  let hasVerifier = 1;
+}
+
 def Tile_DecayRatioOp : Tile_Op<"decay_ratio", [Pure, SameOperandsAndResultElementType]> {
   let summary = "The decay between every pair of rows of a chunk";
   let description = [{

@@ -211,6 +211,55 @@ def PrefixReductions : Pass<"mix-prefix-reductions", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"numPrefixes", "num-prefixes", "Reductions that became prefixes">];
 }
 
+def SelectPositions : Pass<"mix-select-positions", "::mlir::func::FuncOp"> {
+  let summary = "Turn selections along tokens into lists of positions";
+  let description = [{
+    A `mix.topk` along an index axis becomes a `mix.largest`: `n` positions per query
+    instead of a predicate per pair. Whether a position was chosen is whether the list
+    holds it.
+
+    *Requires*: maps lifted (`mix-lift-maps`).
+    *Ensures*: no `mix.topk` runs along an index axis.
+
+    ```mlir
+    // before
+    %c = mix.topk %score where %past along "b:B" take 2 : ...
+    // after
+    %list = mix.largest %score where %past along "b:B" take 2 into "chosen" : ...
+    %is = arith.cmpi eq, %list_b, %b_b : tensor<?x?x2xi64, #mix.axes<["i:T", "b:B", "chosen"]>>
+    %c = mix.reduce max %is over ["chosen"] : ...
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"numSelections", "num-selections", "Selections that became lists">];
+}
+
+def SinkReads : Pass<"mix-sink-reads", "::mlir::func::FuncOp"> {
+  let summary = "Compute a value again where it is read at computed positions";
+  let description = [{
+    A read along an index axis of a value that is computed at that position (elementwise,
+    by reductions over feature axes, from reads of what is stored) becomes the computation
+    with the position in place of the variable: a value of pairs is never stored, but
+    `chosen[block(j)]` can be asked. Where the position may lie outside the axis the result is
+    zero there, as a read gives.
+
+    *Requires*: maps lifted (`mix-lift-maps`), variables merged (`mix-merge-variables`).
+    *Ensures*: what is read along an index axis at computed positions was made by an
+    operation that moves information between tokens.
+
+    ```mlir
+    // before
+    %y = arith.addf %x, %b : tensor<?x?xf64, #mix.axes<["i:T", "b:B"]>>
+    %yj = mix.read %y["b:B" = %e] : ...
+    // after
+    %be = mix.read %b0["B" = %e] : ...
+    %yj = arith.addf %xe, %be : tensor<?x?xf64, #mix.axes<["i:T", "j:T"]>>
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"numSunk", "num-sunk", "Reads that became computations">];
+}
+
 def VerifyLevel : Pass<"mix-verify-level", "::mlir::ModuleOp"> {
   let summary = "Check the contract of a level";
   let description = [{

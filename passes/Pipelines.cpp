@@ -21,6 +21,8 @@ void mix::buildNormalizePipeline(OpPassManager &manager) {
   function.addPass(createIndexTokens());
   function.addPass(createLiftMaps());
   function.addPass(createMergeVariables());
+  function.addPass(createSelectPositions());
+  function.addPass(createSinkReads());
   simplify();
   function.addPass(createNormalizeRecurrences());
   simplify();

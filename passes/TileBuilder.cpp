@@ -180,6 +180,9 @@ Tile TileBuilder::narrow(const Tile &tile, Type elementType) {
 }
 
 Value TileBuilder::identity(ReduceKind kind, Type type) {
+  if (type.isInteger(1))
+    return arith::ConstantOp::create(
+        builder, loc, builder.getBoolAttr(kind == ReduceKind::Min || kind == ReduceKind::Prod));
   bool isReal = isa<FloatType>(type);
   auto constant = [&](double real, int64_t integer) -> Value {
     TypedAttr attr = isReal ? TypedAttr(builder.getFloatAttr(type, real))
@@ -201,6 +204,10 @@ Value TileBuilder::identity(ReduceKind kind, Type type) {
 }
 
 Value TileBuilder::combine(OpBuilder &builder, Location loc, ReduceKind kind, Value a, Value b) {
+  // As a signed number a true i1 is -1, so booleans have no order of integers.
+  if (a.getType().isInteger(1))
+    return kind == ReduceKind::Max ? arith::OrIOp::create(builder, loc, a, b).getResult()
+                                   : arith::AndIOp::create(builder, loc, a, b).getResult();
   bool isReal = isa<FloatType>(a.getType());
   switch (kind) {
   case ReduceKind::Sum:

@@ -16,6 +16,7 @@
 //  * TilePrefix.cpp    prefixes along rows and along keys;
 //  * TileSizes.cpp     how large tiles are;
 //  * TileStream.cpp    reductions over keys, block by block;
+//  * TileLargest.cpp   selections over keys;
 //  * TileKeys.cpp      the loops over keys, and masks;
 //  * TilePhase.cpp     loops and stores around all that.
 //
@@ -317,6 +318,12 @@ private:
   mlir::Value classify(KeyBlock &block);
   /// The tile with `neutral` where an element does not count.
   Tile applyMask(const KeyBlock &block, const Tile &tile, mlir::Value neutral);
+
+  // TileLargest.cpp
+  void addLargest(LargestOp op, std::vector<KeyJob> &jobs);
+  llvm::SmallVector<Tile> insertStep(const KeyBlock &block, const KeyJob &job,
+                                     llvm::ArrayRef<Tile> carried);
+  void defineLargest(LargestOp op, const KeyJob &job);
 
   // TileStream.cpp: sums of products
   KeySum makeKeySum(mlir::Value result, mlir::Value summand,

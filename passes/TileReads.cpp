@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "passes/Build.h"
 #include "passes/TilePhase.h"
 
 using namespace mlir;
@@ -19,16 +20,6 @@ struct ShiftedIndex {
   int64_t shift = 0;
 };
 } // namespace
-
-static std::optional<int64_t> getConstantInteger(Value value) {
-  while (auto broadcast = value.getDefiningOp<BroadcastOp>())
-    value = broadcast.getSource();
-  auto constant = value.getDefiningOp<arith::ConstantOp>();
-  auto dense = constant ? dyn_cast<DenseIntElementsAttr>(constant.getValue()) : nullptr;
-  if (!dense || !dense.isSplat())
-    return std::nullopt;
-  return dense.getSplatValue<APInt>().getSExtValue();
-}
 
 static std::optional<ShiftedIndex> getShiftedIndex(Value index) {
   while (auto broadcast = index.getDefiningOp<BroadcastOp>())

@@ -13,6 +13,7 @@
 //   EmitLinalg.cpp       elementwise work, reductions, transposes
 //   EmitContraction.cpp  product micro-kernels
 //   EmitDecay.cpp        scans, decays, triangular systems
+//   EmitLargest.cpp      selections
 //
 //===----------------------------------------------------------------------===//
 
@@ -96,6 +97,9 @@ private:
   mlir::LogicalResult emitDecayedGram(tile::DecayedGramOp op);
   mlir::LogicalResult emitSolve(tile::SolveOp op);
   mlir::LogicalResult emitDecayedApply(tile::DecayedApplyOp op);
+
+  // EmitLargest.cpp
+  mlir::LogicalResult emitLargest(tile::LargestOp op);
 
   mlir::func::FuncOp phase;
   mlir::LLVM::LLVMFuncOp function;

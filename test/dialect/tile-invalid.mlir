@@ -137,3 +137,19 @@ func.func @decayed_apply_c1_group(%a: tensor<2x0xf32>, %y: tensor<0x8xf32>, %d: 
     : tensor<2x0xf32>, tensor<0x8xf32>, tensor<2x8xf32>
   return
 }
+
+// -----
+
+func.func @largest_c1(%s: tensor<64x32xf32>, %v: tensor<4x16xf32>, %p: tensor<4x16xi64>, %t: index) {
+  // expected-error @below {{expects lists with the axes of the scores after the first}}
+  %v1, %p1 = tile.largest %s from %t into %v, %p : tensor<64x32xf32>, tensor<4x16xf32>, tensor<4x16xi64>
+  return
+}
+
+// -----
+
+func.func @largest_c2(%s: tensor<64x32xf32>, %v: tensor<4x32xf32>, %p: tensor<4x32xi32>, %t: index) {
+  // expected-error @below {{expects positions of the shape of the values and of type i64}}
+  %v1, %p1 = tile.largest %s from %t into %v, %p : tensor<64x32xf32>, tensor<4x32xf32>, tensor<4x32xi32>
+  return
+}

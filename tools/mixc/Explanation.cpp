@@ -112,8 +112,8 @@ static void explainReduction(Operation *op, Explanation &result) {
         add("prefix " + stringifyPrefixKind(prefix.getKind()).str(), prefix.getAxis().str(),
             Value());
       })
-      .Case([&](TopKOp topk) {
-        add("top " + std::to_string(topk.getN()), topk.getAxis().str(), topk.getMask());
+      .Case([&](LargestOp largest) {
+        add("top " + std::to_string(largest.getN()), largest.getAxis().str(), largest.getMask());
       });
 }
 
