@@ -1,0 +1,61 @@
+//===- Machine.h - What CUDA and HIP write differently ----------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The operations of a block of threads that no common dialect has. Each is one or a
+// few intrinsics of the vendor; codegen/gpu writes everything else.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_CODEGEN_GPU_MACHINE_H
+#define MIXWRIGHT_CODEGEN_GPU_MACHINE_H
+
+#include "codegen/GpuChips.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace llvm {
+class Function;
+class Type;
+} // namespace llvm
+
+namespace mix::gpu {
+
+class Machine {
+public:
+  explicit Machine(const GpuChip &chip) : chip(chip) {}
+  virtual ~Machine() = default;
+
+  const GpuChip &chip;
+
+  /// The thread's number in its block, and the block's in its grid, as i32.
+  virtual mlir::Value getThread(mlir::ImplicitLocOpBuilder &b) = 0;
+  virtual mlir::Value getBlock(mlir::ImplicitLocOpBuilder &b) = 0;
+  /// Waits for all threads of the block; what they wrote is seen after it.
+  virtual void barrier(mlir::ImplicitLocOpBuilder &b) = 0;
+  /// The value (i32 or f32) of the lane whose number differs in the bits of `distance`.
+  /// All lanes of the warp take part.
+  virtual mlir::Value shuffleXor(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
+                                 int64_t distance) = 0;
+
+  /// Functions that are instructions, on f32. Errors are a few units in the last place;
+  /// subnormal results may be zero.
+  virtual mlir::Value exp2(mlir::ImplicitLocOpBuilder &b, mlir::Value x) = 0;
+  virtual mlir::Value rsqrt(mlir::ImplicitLocOpBuilder &b, mlir::Value x) = 0;
+
+  /// The address space of the kernel's parameter struct.
+  virtual unsigned getParameterSpace() const = 0;
+  virtual llvm::StringRef getTriple() const = 0;
+  /// Gives a translated kernel, whose one parameter is the struct of that type by value, its
+  /// calling convention and attributes.
+  virtual void finishKernel(llvm::Function &kernel, llvm::Type *parameters) const = 0;
+};
+
+/// The machine of a row of the table.
+std::unique_ptr<Machine> createMachine(const GpuChip &chip);
+
+} // namespace mix::gpu
+
+#endif // MIXWRIGHT_CODEGEN_GPU_MACHINE_H
