@@ -7,6 +7,7 @@
 
 #include "codegen/cuda/CudaMachine.h"
 #include "codegen/gpu/Intrinsics.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/IR/Function.h"
 
 using namespace mlir;
@@ -46,6 +47,59 @@ Value CudaMachine::exp2(ImplicitLocOpBuilder &b, Value x) {
 
 Value CudaMachine::rsqrt(ImplicitLocOpBuilder &b, Value x) {
   return callIntrinsic(b, x.getType(), "llvm.nvvm.rsqrt.approx.f", {x});
+}
+
+/// PTX ISA, "Matrix fragments for mma.m16n8k8" (.tf32). With lane = 4 g + t, the left operand's
+/// registers are at k = t and t + 4, and the right one's too; which element of the sum
+/// that is, is ours to say: 2 t and 2 t + 1, as in the accumulators.
+std::optional<gpu::MatrixOp> CudaMachine::getMatrixOp() const {
+  if (chip.matrix != MatrixUnit::MmaTf32)
+    return std::nullopt;
+  gpu::MatrixOp op;
+  op.m = 16;
+  op.n = 8;
+  op.k = 8;
+  op.left = {{{4, 1, 2}, {8, 0, 1}}, {{0, 0}, {8, 0}, {0, 1}, {8, 1}}};
+  op.right = {{{4, 0, 2}, {8, 1, 1}}, {{0, 0}, {1, 0}}};
+  op.accumulator = {{{4, 1, 2}, {8, 0, 1}}, {{0, 0}, {0, 1}, {8, 0}, {8, 1}}};
+  return op;
+}
+
+bool CudaMachine::chainsRight() const { return false; }
+
+/// Splits f32 into two tf32 whose sum has 22 bits of its 24.
+static std::pair<SmallVector<Value>, SmallVector<Value>> split(ImplicitLocOpBuilder &b,
+                                                               ValueRange values) {
+  SmallVector<Value> high, low;
+  Type i32 = b.getI32Type(), f32 = b.getF32Type();
+  for (Value value : values) {
+    high.push_back(callIntrinsic(b, i32, "llvm.nvvm.f2tf32.rna", {value}));
+    Value rest = arith::SubFOp::create(b, value, arith::BitcastOp::create(b, f32, high.back()));
+    low.push_back(callIntrinsic(b, i32, "llvm.nvvm.f2tf32.rna", {rest}));
+  }
+  return {high, low};
+}
+
+/// Three products on tf32, small parts first. What is left out is below 2^-22.
+SmallVector<Value> CudaMachine::multiply(ImplicitLocOpBuilder &b, ValueRange left, ValueRange right,
+                                         ValueRange accumulators) {
+  auto [leftHigh, leftLow] = split(b, left);
+  auto [rightHigh, rightLow] = split(b, right);
+  SmallVector<Value> sums = llvm::to_vector(accumulators);
+  Type f32 = b.getF32Type();
+  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), {f32, f32, f32, f32});
+  auto add = [&](ArrayRef<Value> a, ArrayRef<Value> c) {
+    SmallVector<Value> operands = llvm::to_vector(a);
+    operands.append(c.begin(), c.end());
+    operands.append(sums.begin(), sums.end());
+    Value result = callIntrinsic(b, type, "llvm.nvvm.mma.m16n8k8.row.col.tf32", operands);
+    for (auto [index, sum] : llvm::enumerate(sums))
+      sum = LLVM::ExtractValueOp::create(b, result, (int64_t)index);
+  };
+  add(leftLow, rightHigh);
+  add(leftHigh, rightLow);
+  add(leftHigh, rightHigh);
+  return sums;
 }
 
 unsigned CudaMachine::getParameterSpace() const { return 0; }

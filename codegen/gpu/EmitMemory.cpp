@@ -90,12 +90,21 @@ LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
   Tile tile = getTile(op.getTile());
   Window window = getWindow(view->second, op.getOffsets(), tile.shape, tile.element);
   access({tile.span}, {view->second.getSpan()});
+  auto storeAt = [&](ArrayRef<Value> position, Value condition, llvm::function_ref<Value()> get) {
+    auto [offset, isInside] = locate(window, position);
+    Value at = offset;
+    k.ifThen(k.both(condition, isInside),
+             [&] { k.store(get(), window.pointer, tile.element, at); });
+  };
   k.ifThen(view->second.isGiven, [&] {
-    k.forEachElement(tile.shape, [&](ArrayRef<Value> position) {
-      auto [offset, isInside] = locate(window, position);
-      Value at = offset;
-      k.ifThen(isInside, [&] { k.store(read(tile, position), window.pointer, tile.element, at); });
-    });
+    if (!tile.layout)
+      return k.forEachElement(tile.shape, [&](ArrayRef<Value> position) {
+        storeAt(position, Value(), [&] { return read(tile, position); });
+      });
+    for (size_t r = 0; r < tile.registers.size(); ++r)
+      storeAt(getPosition(*tile.layout, r),
+              k.both(isInside(*tile.layout, r), isFirstReplica(*tile.layout)),
+              [&] { return tile.registers[r]; });
   });
   return success();
 }

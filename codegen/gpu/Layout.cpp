@@ -11,22 +11,21 @@
 using namespace mix::gpu;
 
 int64_t Layout::findRegister(llvm::ArrayRef<int64_t> position) const {
-  for (auto [index, at] : llvm::enumerate(registers))
-    if (llvm::ArrayRef<int64_t>(at) == position)
-      return index;
-  return -1;
+  auto less = [](const Position &a, llvm::ArrayRef<int64_t> b) {
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+  };
+  auto found = std::lower_bound(registers.begin(), registers.end(), position, less);
+  if (found == registers.end() || llvm::ArrayRef<int64_t>(*found) != position)
+    return -1;
+  return found - registers.begin();
 }
 
-bool Layout::mayExceed(int64_t r) const {
-  for (int64_t dim = 0, rank = shape.size(); dim < rank; ++dim) {
-    int64_t last = registers[r][dim];
-    for (const Digit &digit : threads)
-      if (digit.dim == dim)
-        last += (digit.size - 1) * digit.step;
-    if (last >= shape[dim])
-      return true;
-  }
-  return false;
+bool Layout::mayExceed(int64_t r, int64_t dim) const {
+  int64_t last = registers[r][dim];
+  for (const Digit &digit : threads)
+    if (digit.dim == dim)
+      last += (digit.size - 1) * digit.step;
+  return last >= shape[dim];
 }
 
 Layout Layout::project(llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<int64_t> newShape) const {
@@ -44,8 +43,7 @@ Layout Layout::project(llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<int64_t> new
     Position projected;
     for (int64_t dim : dims)
       projected.push_back(dim < 0 ? 0 : position[dim]);
-    if (result.findRegister(projected) < 0)
-      result.registers.push_back(std::move(projected));
+    result.registers.push_back(std::move(projected));
   }
   result.normalize();
   return result;
@@ -68,10 +66,10 @@ void Layout::normalize() {
     merged.push_back(digit);
   }
   threads = std::move(merged);
+  llvm::sort(registers);
+  registers.erase(std::unique(registers.begin(), registers.end()), registers.end());
 }
 
 bool Layout::isSameAs(const Layout &other) const {
-  return shape == other.shape && threads == other.threads &&
-         registers.size() == other.registers.size() &&
-         llvm::all_of(registers, [&](const Position &at) { return other.findRegister(at) >= 0; });
+  return shape == other.shape && threads == other.threads && registers == other.registers;
 }

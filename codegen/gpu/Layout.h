@@ -48,18 +48,17 @@ struct Layout {
   /// The register at this constant position, or -1.
   int64_t findRegister(llvm::ArrayRef<int64_t> position) const;
 
-  /// Whether some threads' elements in register r lie beyond the shape, along any dimension.
-  bool mayExceed(int64_t r) const;
+  /// Whether some threads' elements in register r lie beyond the shape along the dimension.
+  bool mayExceed(int64_t r, int64_t dim) const;
 
   /// The layout of a tile that is read at dims `dims[d]` of positions of this layout (-1:
   /// its dimension d has one element).
   Layout project(llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<int64_t> shape) const;
 
-  /// Merges neighbouring digits and drops those of one element, so that equal layouts
-  /// have equal digits.
+  /// Merges neighbouring digits, drops those of one element, and sorts registers by
+  /// position, so that equal layouts look equal. All functions want it so.
   void normalize();
 
-  /// Whether thread t holds the same elements in both (registers may differ in order).
   bool isSameAs(const Layout &other) const;
 };
 

@@ -33,6 +33,10 @@ struct PhaseEmitter::LinalgLoops {
   /// The position in an operand at a position of the loops.
   llvm::SmallVector<mlir::Value> getPosition(KernelBuilder &k, unsigned operand,
                                              llvm::ArrayRef<mlir::Value> position) const;
+  /// The same for the part of a position that registers are at.
+  Position getConstantPosition(unsigned operand, const Position &position) const;
+  /// The layout with all lanes of a reduction as replicas. Registers stay as they are.
+  Layout getOuterLayout(const Layout &work) const;
 };
 
 } // namespace mix::gpu

@@ -14,6 +14,7 @@
 #define MIXWRIGHT_CODEGEN_GPU_MACHINE_H
 
 #include "codegen/GpuChips.h"
+#include "codegen/gpu/MatrixOp.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace llvm {
@@ -44,6 +45,16 @@ public:
   /// subnormal results may be zero.
   virtual mlir::Value exp2(mlir::ImplicitLocOpBuilder &b, mlir::Value x) = 0;
   virtual mlir::Value rsqrt(mlir::ImplicitLocOpBuilder &b, mlir::Value x) = 0;
+
+  /// The shape and the register layouts of the matrix operation for f32; none if the chip
+  /// multiplies element by element.
+  virtual std::optional<MatrixOp> getMatrixOp() const = 0;
+  /// Whether accumulators are a right operand of the next product, or else a left one.
+  virtual bool chainsRight() const = 0;
+  /// accumulators + left * right, for the fragments of one matrix operation.
+  virtual llvm::SmallVector<mlir::Value> multiply(mlir::ImplicitLocOpBuilder &b,
+                                                  mlir::ValueRange left, mlir::ValueRange right,
+                                                  mlir::ValueRange accumulators) = 0;
 
   /// The address space of the kernel's parameter struct.
   virtual unsigned getParameterSpace() const = 0;

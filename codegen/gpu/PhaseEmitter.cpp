@@ -248,69 +248,77 @@ LogicalResult PhaseEmitter::emitExtract(tensor::ExtractOp op) {
 // Control flow
 //===----------------------------------------------------------------------===//
 
-/// Scalars stay values; carried tiles live in the home of the loop's result.
+/// What a loop or a branch hands on: scalars and the registers of tiles. A tile in shared memory
+/// is moved to its home and adds nothing.
+void PhaseEmitter::handOn(Value value, Value target, SmallVectorImpl<Value> &handed) {
+  if (!isa<RankedTensorType>(value.getType())) {
+    handed.push_back(getScalar(value));
+    return;
+  }
+  Tile source = getTile(value), home = getHome(target);
+  if (home.layout)
+    handed.append(toRegisters(source, *home.layout));
+  else if (!source.isSamePlace(home))
+    copy(source, home);
+}
+
+/// The other end: takes the values of `target` from the front of `handed`.
+void PhaseEmitter::receive(Value target, ValueRange &handed) {
+  if (!isa<RankedTensorType>(target.getType())) {
+    scalars.map(target, handed.front());
+    handed = handed.drop_front();
+    return;
+  }
+  Tile home = getHome(target);
+  size_t count = home.registers.size();
+  home.registers = llvm::to_vector(handed.take_front(count));
+  handed = handed.drop_front(count);
+  tiles[target] = std::move(home);
+}
+
 LogicalResult PhaseEmitter::emitFor(scf::ForOp op) {
   SmallVector<Value> inits;
-  for (auto [index, init] : llvm::enumerate(op.getInitArgs())) {
-    if (!isa<RankedTensorType>(init.getType())) {
-      inits.push_back(getScalar(init));
-      continue;
-    }
-    Tile home = getHome(op.getResult(index)), source = getTile(init);
-    if (source.span.begin != home.span.begin || !source.inMemory())
-      copy(source, home);
-    tiles[op.getRegionIterArg(index)] = home;
-    tiles[op.getResult(index)] = home;
-  }
+  for (auto [init, result] : llvm::zip_equal(op.getInitArgs(), op.getResults()))
+    handOn(init, result, inits);
   auto loop = scf::ForOp::create(k.b, getScalar(op.getLowerBound()), getScalar(op.getUpperBound()),
                                  getScalar(op.getStep()), inits);
   // Accesses before the loop may meet those of the first round and, if there is none,
   // what comes after it; rounds are kept apart by a barrier at their end.
   Hazards before = hazards;
-  OpBuilder::InsertionGuard guard(k.b);
-  k.b.setInsertionPointToStart(loop.getBody());
-  scalars.map(op.getInductionVar(), loop.getInductionVar());
-  unsigned next = 0;
-  for (auto [arg, result] : llvm::zip_equal(op.getRegionIterArgs(), op.getResults()))
-    if (!isa<RankedTensorType>(arg.getType())) {
-      scalars.map(arg, loop.getRegionIterArg(next));
-      scalars.map(result, loop.getResult(next++));
-    }
-  if (failed(emitBlock(*op.getBody())))
-    return failure();
-  SmallVector<Value> yielded;
-  for (auto [index, value] : llvm::enumerate(op.getYieldedValues())) {
-    if (!isa<RankedTensorType>(value.getType())) {
-      yielded.push_back(getScalar(value));
-      continue;
-    }
-    Tile source = getTile(value);
-    Tile &home = tiles[op.getResult(index)];
-    if (source.span.begin != home.span.begin || !source.inMemory())
-      copy(source, home);
+  {
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPointToStart(loop.getBody());
+    scalars.map(op.getInductionVar(), loop.getInductionVar());
+    ValueRange carried = loop.getRegionIterArgs();
+    for (Value arg : op.getRegionIterArgs())
+      receive(arg, carried);
+    if (failed(emitBlock(*op.getBody())))
+      return failure();
+    SmallVector<Value> yielded;
+    for (auto [value, result] : llvm::zip_equal(op.getYieldedValues(), op.getResults()))
+      handOn(value, result, yielded);
+    if (!hazards.isEmpty())
+      k.machine.barrier(k.b);
+    if (!yielded.empty())
+      scf::YieldOp::create(k.b, yielded);
   }
-  if (!hazards.isEmpty())
-    k.machine.barrier(k.b);
   hazards = before;
-  if (!yielded.empty())
-    scf::YieldOp::create(k.b, yielded);
+  ValueRange results = loop.getResults();
+  for (Value result : op.getResults())
+    receive(result, results);
   return success();
 }
 
 LogicalResult PhaseEmitter::emitIf(scf::IfOp op) {
   SmallVector<Type> types;
   for (Value result : op.getResults()) {
-    if (isa<RankedTensorType>(result.getType()))
-      tiles[result] = getHome(result);
-    else
+    if (!isa<RankedTensorType>(result.getType()))
       types.push_back(result.getType());
+    else if (const Layout *layout = homes.getLayout(result))
+      types.append(layout->registers.size(), getElementTypeOrSelf(result.getType()));
   }
   bool withElse = op.elseBlock() != nullptr;
   auto branch = scf::IfOp::create(k.b, types, getScalar(op.getCondition()), withElse);
-  unsigned next = 0;
-  for (Value result : op.getResults())
-    if (!isa<RankedTensorType>(result.getType()))
-      scalars.map(result, branch.getResult(next++));
   Hazards before = hazards, after = withElse ? Hazards() : hazards;
   auto emitBranch = [&](Block *from, Block *to) -> LogicalResult {
     OpBuilder::InsertionGuard guard(k.b);
@@ -320,15 +328,8 @@ LogicalResult PhaseEmitter::emitIf(scf::IfOp op) {
       return failure();
     SmallVector<Value> yielded;
     for (auto [value, result] :
-         llvm::zip_equal(from->getTerminator()->getOperands(), op.getResults())) {
-      if (!isa<RankedTensorType>(value.getType())) {
-        yielded.push_back(getScalar(value));
-        continue;
-      }
-      Tile source = getTile(value);
-      if (source.span.begin != tiles[result].span.begin || !source.inMemory())
-        copy(source, tiles[result]);
-    }
+         llvm::zip_equal(from->getTerminator()->getOperands(), op.getResults()))
+      handOn(value, result, yielded);
     if (!types.empty())
       scf::YieldOp::create(k.b, yielded);
     after.merge(hazards);
@@ -338,5 +339,8 @@ LogicalResult PhaseEmitter::emitIf(scf::IfOp op) {
       (withElse && failed(emitBranch(op.elseBlock(), branch.elseBlock()))))
     return failure();
   hazards = after;
+  ValueRange results = branch.getResults();
+  for (Value result : op.getResults())
+    receive(result, results);
   return success();
 }

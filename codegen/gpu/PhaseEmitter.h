@@ -11,6 +11,7 @@
 //   EmitMemory.cpp       tensors of the caller, slices, reshapes
 //   EmitLinalg.cpp       elementwise work, reductions
 //   TileAccess.cpp       elements of tiles, barriers
+//   EmitContraction.cpp  products on matrix units
 //   EmitDecay.cpp        scans, decays, triangular systems
 //
 //===----------------------------------------------------------------------===//
@@ -31,7 +32,7 @@
 
 namespace mix::gpu {
 
-/// A tile at run time: in shared memory, or all elements one scalar.
+/// A tile at run time: in shared memory, in registers, or all elements one scalar.
 struct Tile {
   mlir::Value pointer; ///< Of element (0, ..., 0) in shared memory.
   mlir::Value splat;
@@ -39,6 +40,8 @@ struct Tile {
   llvm::SmallVector<int64_t> strides; ///< In elements, of a tile in shared memory.
   Span span{0, 0, 0};                 ///< The bytes that an access may touch.
   mlir::Type element;
+  const Layout *layout = nullptr;           ///< Of a tile in registers.
+  llvm::SmallVector<mlir::Value> registers; ///< Its elements, in the order of the layout's.
 
   bool inMemory() const { return (bool)pointer; }
   bool isSamePlace(const Tile &other) const {
@@ -76,6 +79,8 @@ private:
   mlir::LogicalResult emitForall(mlir::scf::ForallOp op);
   mlir::LogicalResult emitFor(mlir::scf::ForOp op);
   mlir::LogicalResult emitIf(mlir::scf::IfOp op);
+  void handOn(mlir::Value value, mlir::Value target, llvm::SmallVectorImpl<mlir::Value> &handed);
+  void receive(mlir::Value target, mlir::ValueRange &handed);
   mlir::LogicalResult emitDim(mlir::memref::DimOp op);
   mlir::LogicalResult emitExtract(mlir::tensor::ExtractOp op);
   mlir::Value getScalar(mlir::Value value) { return scalars.lookupOrDefault(value); }
@@ -91,7 +96,21 @@ private:
   mlir::Value getOffset(const Tile &tile, llvm::ArrayRef<mlir::Value> position);
   mlir::Value read(const Tile &tile, llvm::ArrayRef<mlir::Value> position);
   void write(mlir::Value value, const Tile &tile, llvm::ArrayRef<mlir::Value> position);
-  void copy(const Tile &source, const Tile &destination);
+  mlir::Value readInside(const Tile &tile, llvm::ArrayRef<mlir::Value> position,
+                         mlir::Value isInside);
+  void forEachDigit(const Layout &layout,
+                    llvm::function_ref<void(const Digit &, mlir::Value)> body);
+  /// The position of the thread's element in register r.
+  llvm::SmallVector<mlir::Value> getPosition(const Layout &layout, int64_t r);
+  /// Whether that is inside the tile; null: always.
+  mlir::Value isInside(const Layout &layout, int64_t r);
+  /// Whether the thread is the first of those with the same elements; null: there is one.
+  mlir::Value isFirstReplica(const Layout &layout);
+  /// The thread's element in register r of the layout, of a tile that lives anywhere.
+  mlir::Value readRegister(const Tile &tile, const Layout &layout, int64_t r);
+  void writeRegister(mlir::Value value, Tile &tile, const Layout &layout, int64_t r);
+  llvm::SmallVector<mlir::Value> toRegisters(const Tile &tile, const Layout &layout);
+  void copy(const Tile &source, Tile &destination);
 
   // EmitMemory.cpp
   mlir::LogicalResult emitLoad(tile::LoadOp op);
@@ -111,10 +130,23 @@ private:
   // EmitLinalg.cpp
   mlir::LogicalResult emitLinalg(mlir::linalg::LinalgOp op);
   struct LinalgLoops;
+  using OperandReader = llvm::function_ref<mlir::Value(unsigned)>;
   llvm::SmallVector<mlir::Value> emitBody(LinalgLoops &loops, llvm::ArrayRef<mlir::Value> position,
-                                          mlir::ValueRange outs);
+                                          OperandReader read);
   void emitParallel(LinalgLoops &loops);
   void emitReduction(LinalgLoops &loops);
+  mlir::Value readOperand(LinalgLoops &loops, unsigned operand, const Layout &work, int64_t r);
+  void writeResult(LinalgLoops &loops, unsigned result, mlir::Value value, const Layout &work,
+                   int64_t r, mlir::Value condition);
+  void emitParallelInRegisters(LinalgLoops &loops, const Layout &work);
+  void emitReductionInRegisters(LinalgLoops &loops, const Layout &work);
+
+  // EmitContraction.cpp
+  void emitProduct(LinalgLoops &loops, const Product &product);
+  llvm::SmallVector<mlir::Value> readFragment(const Tile &tile, const Layout &layout,
+                                              const Fragment &fragment, const int64_t (&dims)[2],
+                                              const int64_t (&origin)[2], mlir::Value shift,
+                                              int shiftDim);
 
   // EmitDecay.cpp
   mlir::LogicalResult emitScan(tile::ScanOp op);

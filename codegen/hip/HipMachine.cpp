@@ -56,6 +56,40 @@ Value HipMachine::rsqrt(ImplicitLocOpBuilder &b, Value x) {
   return callIntrinsic(b, x.getType(), "llvm.amdgcn.rsq", {x});
 }
 
+/// AMD matrix instruction calculator, v_mfma_f32_16x16x4_f32: lane = 16 h + l holds A[l, h] and
+/// B[h, l], and accumulators [4 h + r, l]. Four of them make one operation with k = 16; the
+/// one of number s takes element 4 h + s of the sum, as the accumulators do.
+std::optional<gpu::MatrixOp> HipMachine::getMatrixOp() const {
+  if (chip.matrix != MatrixUnit::MfmaF32)
+    return std::nullopt;
+  gpu::MatrixOp op;
+  op.m = op.n = op.k = 16;
+  op.left = {{{16, 0, 1}, {4, 1, 4}}, {{0, 0}, {0, 1}, {0, 2}, {0, 3}}};
+  op.right = {{{16, 1, 1}, {4, 0, 4}}, {{0, 0}, {1, 0}, {2, 0}, {3, 0}}};
+  op.accumulator = {{{16, 1, 1}, {4, 0, 4}}, {{0, 0}, {1, 0}, {2, 0}, {3, 0}}};
+  return op;
+}
+
+bool HipMachine::chainsRight() const { return true; }
+
+SmallVector<Value> HipMachine::multiply(ImplicitLocOpBuilder &b, ValueRange left, ValueRange right,
+                                        ValueRange accumulators) {
+  auto type = VectorType::get(accumulators.size(), b.getF32Type());
+  auto number = [&](int64_t value) -> Value {
+    return LLVM::ConstantOp::create(b, b.getI32Type(), b.getI32IntegerAttr(value));
+  };
+  Value sums = LLVM::UndefOp::create(b, type), none = number(0);
+  for (auto [index, value] : llvm::enumerate(accumulators))
+    sums = LLVM::InsertElementOp::create(b, sums, value, number(index));
+  for (auto [x, y] : llvm::zip_equal(left, right))
+    sums =
+        callIntrinsic(b, type, "llvm.amdgcn.mfma.f32.16x16x4f32", {x, y, sums, none, none, none});
+  SmallVector<Value> results;
+  for (size_t index = 0; index < accumulators.size(); ++index)
+    results.push_back(LLVM::ExtractElementOp::create(b, sums, number(index)));
+  return results;
+}
+
 unsigned HipMachine::getParameterSpace() const { return kConstantSpace; }
 
 StringRef HipMachine::getTriple() const { return "amdgcn-amd-amdhsa"; }

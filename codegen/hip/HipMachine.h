@@ -23,6 +23,11 @@ public:
                          int64_t distance) override;
   mlir::Value exp2(mlir::ImplicitLocOpBuilder &b, mlir::Value x) override;
   mlir::Value rsqrt(mlir::ImplicitLocOpBuilder &b, mlir::Value x) override;
+  std::optional<gpu::MatrixOp> getMatrixOp() const override;
+  bool chainsRight() const override;
+  llvm::SmallVector<mlir::Value> multiply(mlir::ImplicitLocOpBuilder &b, mlir::ValueRange left,
+                                          mlir::ValueRange right,
+                                          mlir::ValueRange accumulators) override;
   unsigned getParameterSpace() const override;
   llvm::StringRef getTriple() const override;
   void finishKernel(llvm::Function &kernel, llvm::Type *parameters) const override;
