@@ -41,6 +41,21 @@ Value CudaMachine::shuffleXor(ImplicitLocOpBuilder &b, Value value, int64_t dist
                        {constant(b, kAllLanes), value, constant(b, distance), constant(b, kClamp)});
 }
 
+/// cp.async takes the number of bytes that it reads; the others become zero.
+bool CudaMachine::copyAsync(ImplicitLocOpBuilder &b, Value from, Value to, Value condition) {
+  if (!condition) {
+    callIntrinsic(b, {}, "llvm.nvvm.cp.async.cg.shared.global.16", {to, from});
+    return true;
+  }
+  Value bytes = arith::SelectOp::create(b, condition, constant(b, 16), constant(b, 0));
+  callIntrinsic(b, {}, "llvm.nvvm.cp.async.cg.shared.global.16.s", {to, from, bytes});
+  return true;
+}
+
+void CudaMachine::waitForCopies(ImplicitLocOpBuilder &b) {
+  callIntrinsic(b, {}, "llvm.nvvm.cp.async.wait.all", {});
+}
+
 Value CudaMachine::exp2(ImplicitLocOpBuilder &b, Value x) {
   return callIntrinsic(b, x.getType(), "llvm.nvvm.ex2.approx.ftz.f32", {x});
 }

@@ -12,6 +12,8 @@ using namespace mlir;
 using namespace mix;
 using namespace mix::gpu;
 
+using arith::CmpIPredicate;
+
 //===----------------------------------------------------------------------===//
 // Tensors of the caller
 //===----------------------------------------------------------------------===//
@@ -49,7 +51,7 @@ PhaseEmitter::Window PhaseEmitter::getWindow(const View &view, ValueRange offset
       window.axes.push_back({offset, view.sizes[dim], view.strides[dim], isInside});
     else if (!isInside)
       window.isInside =
-          k.both(window.isInside, k.compare(arith::CmpIPredicate::ult, offset, view.sizes[dim]));
+          k.both(window.isInside, k.compare(CmpIPredicate::ult, offset, view.sizes[dim]));
   }
   window.pointer = LLVM::GEPOp::create(k.b, view.pointer.getType(), element, view.pointer, start);
   return window;
@@ -62,10 +64,67 @@ std::pair<Value, Value> PhaseEmitter::locate(const Window &window, ArrayRef<Valu
     Value wide = k.toInt64(at);
     offset = k.add(offset, k.multiply(wide, axis.stride));
     if (!axis.isInside)
-      isInside = k.both(isInside,
-                        k.compare(arith::CmpIPredicate::ult, k.add(axis.offset, wide), axis.size));
+      isInside =
+          k.both(isInside, k.compare(CmpIPredicate::ult, k.add(axis.offset, wide), axis.size));
   }
   return {offset, isInside};
+}
+
+/// Elements of f32 in the widest access.
+static constexpr int64_t kWide = 4, kWideBytes = 16;
+
+/// Whether rows of the window may be read in wide accesses, as the running kernel finds out: they
+/// start at multiples of 16 bytes, and end inside. Null if they never may.
+Value PhaseEmitter::isWide(const View &view, const Window &window, const Tile &tile) {
+  IntegerAttr unit;
+  if (tile.shape.empty() || tile.shape.back() % kWide != 0 || !tile.element.isF32() ||
+      !matchPattern(view.strides.back(), m_Constant(&unit)) || unit.getInt() != 1)
+    return {};
+  Value address = LLVM::PtrToIntOp::create(k.b, k.b.getI64Type(), window.pointer);
+  for (const Window::Axis &axis : ArrayRef(window.axes).drop_back())
+    address = arith::OrIOp::create(k.b, address, k.scale(axis.stride, kWideBytes / kWide));
+  Value rest = arith::AndIOp::create(k.b, address, k.constant64(kWideBytes - 1));
+  Value isAligned = k.compare(CmpIPredicate::eq, rest, k.constant64(0));
+  const Window::Axis &last = window.axes.back();
+  if (last.isInside)
+    return isAligned;
+  Value end = k.add(last.offset, k.constant64(tile.shape.back()));
+  Value isBehindStart = k.compare(CmpIPredicate::sge, last.offset, k.constant64(0));
+  Value isBeforeEnd = k.compare(CmpIPredicate::sle, end, last.size);
+  return k.both(isAligned, k.both(isBehindStart, isBeforeEnd));
+}
+
+/// Copies the window to shared memory in wide accesses, asynchronously where the chip can.
+void PhaseEmitter::loadWide(const Window &window, const Tile &tile) {
+  SmallVector<int64_t> shape(tile.shape);
+  shape.back() /= kWide;
+  k.forEachElement(shape, [&](ArrayRef<Value> at) {
+    SmallVector<Value> position(at);
+    position.back() = k.scale(position.back(), kWide);
+    auto [offset, isInside] = locate(window, position);
+    Value from =
+        LLVM::GEPOp::create(k.b, window.pointer.getType(), tile.element, window.pointer, offset);
+    Value to = LLVM::GEPOp::create(k.b, tile.pointer.getType(), tile.element, tile.pointer,
+                                   getOffset(tile, position), LLVM::GEPNoWrapFlags::inbounds);
+    if (k.machine.copyAsync(k.b, from, to, isInside)) {
+      copiesInFlight = true;
+      return;
+    }
+    auto type = VectorType::get(kWide, tile.element);
+    Value value;
+    if (!isInside) {
+      value = LLVM::LoadOp::create(k.b, type, from, kWideBytes);
+    } else {
+      auto branch = scf::IfOp::create(k.b, type, isInside, /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(k.b);
+      k.b.setInsertionPointToStart(branch.thenBlock());
+      scf::YieldOp::create(k.b, LLVM::LoadOp::create(k.b, type, from, kWideBytes).getResult());
+      k.b.setInsertionPointToStart(branch.elseBlock());
+      scf::YieldOp::create(k.b, k.zero(type));
+      value = branch.getResult(0);
+    }
+    LLVM::StoreOp::create(k.b, value, to, kWideBytes);
+  });
 }
 
 LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
@@ -75,10 +134,16 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
   Tile tile = getHome(op.getResult());
   Window window = getWindow(view->second, op.getOffsets(), tile.shape, tile.element);
   access({view->second.getSpan()}, {tile.span});
-  k.forEachElement(tile.shape, [&](ArrayRef<Value> position) {
-    auto [offset, isInside] = locate(window, position);
-    write(k.loadIf(isInside, window.pointer, tile.element, offset), tile, position);
-  });
+  auto loadElements = [&] {
+    k.forEachElement(tile.shape, [&](ArrayRef<Value> position) {
+      auto [offset, isInside] = locate(window, position);
+      write(k.loadIf(isInside, window.pointer, tile.element, offset), tile, position);
+    });
+  };
+  if (Value isWide = this->isWide(view->second, window, tile))
+    k.ifThenElse(isWide, [&] { loadWide(window, tile); }, loadElements);
+  else
+    loadElements();
   tiles[op.getResult()] = std::move(tile);
   return success();
 }

@@ -156,6 +156,16 @@ void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> body) {
   body();
 }
 
+void KernelBuilder::ifThenElse(Value condition, llvm::function_ref<void()> yes,
+                               llvm::function_ref<void()> no) {
+  auto branch = scf::IfOp::create(b, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  yes();
+  b.setInsertionPointToStart(branch.elseBlock());
+  no();
+}
+
 void KernelBuilder::forEachElement(ArrayRef<int64_t> shape,
                                    llvm::function_ref<void(ArrayRef<Value>)> body) {
   int64_t total = 1;

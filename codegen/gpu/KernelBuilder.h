@@ -65,7 +65,10 @@ public:
   void loop(mlir::Value lower, mlir::Value upper, int64_t step, Body body);
   llvm::SmallVector<mlir::Value> loopCarrying(mlir::Value lower, mlir::Value upper, int64_t step,
                                               mlir::ValueRange inits, CarryingBody body);
+  /// A null condition is true.
   void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
+  void ifThenElse(mlir::Value condition, llvm::function_ref<void()> yes,
+                  llvm::function_ref<void()> no);
 
   // Threads.
   mlir::Value thread; ///< Number of this thread in its block.

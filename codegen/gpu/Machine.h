@@ -41,6 +41,13 @@ public:
   virtual mlir::Value shuffleXor(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
                                  int64_t distance) = 0;
 
+  /// Starts to copy 16 bytes from global to shared memory, zeros if the condition (null: true) does
+  /// not hold; false if the chip has no such operation.
+  virtual bool copyAsync(mlir::ImplicitLocOpBuilder &b, mlir::Value from, mlir::Value to,
+                         mlir::Value condition) = 0;
+  /// Waits for the copies of this thread.
+  virtual void waitForCopies(mlir::ImplicitLocOpBuilder &b) = 0;
+
   /// Functions that are instructions, on f32. Errors are a few units in the last place;
   /// subnormal results may be zero.
   virtual mlir::Value exp2(mlir::ImplicitLocOpBuilder &b, mlir::Value x) = 0;

@@ -30,6 +30,9 @@ LogicalResult PhaseEmitter::run() {
   bindArguments();
   if (failed(emitBlock(phase.getBody().front())))
     return failure();
+  // Of tiles that nothing reads.
+  if (copiesInFlight)
+    k.machine.waitForCopies(k.b);
   LLVM::ReturnOp::create(k.b, ValueRange());
   return success();
 }
@@ -285,6 +288,7 @@ LogicalResult PhaseEmitter::emitFor(scf::ForOp op) {
   // Accesses before the loop may meet those of the first round and, if there is none,
   // what comes after it; rounds are kept apart by a barrier at their end.
   Hazards before = hazards;
+  bool copiesBefore = copiesInFlight;
   {
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPointToStart(loop.getBody());
@@ -298,11 +302,12 @@ LogicalResult PhaseEmitter::emitFor(scf::ForOp op) {
     for (auto [value, result] : llvm::zip_equal(op.getYieldedValues(), op.getResults()))
       handOn(value, result, yielded);
     if (!hazards.isEmpty())
-      k.machine.barrier(k.b);
+      wait();
     if (!yielded.empty())
       scf::YieldOp::create(k.b, yielded);
   }
   hazards = before;
+  copiesInFlight = copiesBefore;
   ValueRange results = loop.getResults();
   for (Value result : op.getResults())
     receive(result, results);
@@ -320,10 +325,12 @@ LogicalResult PhaseEmitter::emitIf(scf::IfOp op) {
   bool withElse = op.elseBlock() != nullptr;
   auto branch = scf::IfOp::create(k.b, types, getScalar(op.getCondition()), withElse);
   Hazards before = hazards, after = withElse ? Hazards() : hazards;
+  bool copiesBefore = copiesInFlight, copiesAfter = copiesInFlight && !withElse;
   auto emitBranch = [&](Block *from, Block *to) -> LogicalResult {
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPointToStart(to);
     hazards = before;
+    copiesInFlight = copiesBefore;
     if (failed(emitBlock(*from)))
       return failure();
     SmallVector<Value> yielded;
@@ -333,12 +340,14 @@ LogicalResult PhaseEmitter::emitIf(scf::IfOp op) {
     if (!types.empty())
       scf::YieldOp::create(k.b, yielded);
     after.merge(hazards);
+    copiesAfter |= copiesInFlight;
     return success();
   };
   if (failed(emitBranch(op.thenBlock(), branch.thenBlock())) ||
       (withElse && failed(emitBranch(op.elseBlock(), branch.elseBlock()))))
     return failure();
   hazards = after;
+  copiesInFlight = copiesAfter;
   ValueRange results = branch.getResults();
   for (Value result : op.getResults())
     receive(result, results);

@@ -93,6 +93,8 @@ private:
   Tile getShared(int64_t offset, mlir::RankedTensorType type);
   /// Announces what comes next, and waits for other threads if it must.
   void access(llvm::ArrayRef<Span> reads, llvm::ArrayRef<Span> writes);
+  /// A barrier, after what the thread copies asynchronously.
+  void wait();
   mlir::Value getOffset(const Tile &tile, llvm::ArrayRef<mlir::Value> position);
   mlir::Value read(const Tile &tile, llvm::ArrayRef<mlir::Value> position);
   void write(mlir::Value value, const Tile &tile, llvm::ArrayRef<mlir::Value> position);
@@ -122,6 +124,8 @@ private:
   struct Window;
   Window getWindow(const View &view, mlir::ValueRange offsets, llvm::ArrayRef<int64_t> shape,
                    mlir::Type element);
+  mlir::Value isWide(const View &view, const Window &window, const Tile &tile);
+  void loadWide(const Window &window, const Tile &tile);
   std::pair<mlir::Value, mlir::Value> locate(const Window &window,
                                              llvm::ArrayRef<mlir::Value> position);
   Tile getSlice(const Tile &tile, mlir::OffsetSizeAndStrideOpInterface slice,
@@ -160,7 +164,8 @@ private:
   Homes &homes;
   KernelBuilder k;
   Hazards hazards;
-  mlir::Value shared; ///< Start of the block's shared memory.
+  bool copiesInFlight = false; ///< Whether this thread has any that nobody waited for.
+  mlir::Value shared;          ///< Start of the block's shared memory.
   mlir::Value featureBlock, tokenBlock;
   mlir::IRMapping scalars;
   llvm::DenseMap<mlir::Value, Tile> tiles;

@@ -6,10 +6,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/gpu/Target.h"
+#include "codegen/gpu/Homes.h"
 #include "codegen/gpu/Machine.h"
 #include "codegen/gpu/Passes.h"
 #include "dialect/Tile.h"
 #include "mixwright/abi.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -149,7 +151,21 @@ llvm::Expected<DeviceModule> gpu::compile(ModuleOp phases, StringRef chip, bool 
   return device;
 }
 
-llvm::Expected<std::string> gpu::emitAssembly(const DeviceModule &device, StringRef chip) {
+llvm::Expected<int64_t> gpu::getSharedBytes(ModuleOp phases, StringRef chip) {
+  llvm::Expected<const GpuChip *> row = findChip(chip);
+  if (!row)
+    return row.takeError();
+  std::unique_ptr<Machine> machine = createMachine(**row);
+  OwningOpRef<ModuleOp> copy = phases.clone();
+  int64_t most = 0;
+  for (auto phase : copy->getOps<func::FuncOp>())
+    if (phase->hasAttr("tile.phase"))
+      most = std::max(most, Homes(phase, *machine).getSharedBytes());
+  return most;
+}
+
+llvm::Expected<std::string> gpu::emitCode(const DeviceModule &device, StringRef chip,
+                                          CodeKind kind) {
   llvm::Expected<const GpuChip *> row = findChip(chip);
   if (!row)
     return row.takeError();
@@ -159,12 +175,13 @@ llvm::Expected<std::string> gpu::emitAssembly(const DeviceModule &device, String
     return target.takeError();
   // Code generation changes the module.
   std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*device.module);
-  llvm::SmallString<0> text;
-  llvm::raw_svector_ostream out(text);
+  llvm::SmallString<0> code;
+  llvm::raw_svector_ostream out(code);
   llvm::legacy::PassManager pm;
-  if ((*target)->addPassesToEmitFile(pm, out, /*DwoOut=*/nullptr,
-                                     llvm::CodeGenFileType::AssemblyFile))
-    return llvm::createStringError("LLVM emits no assembly for %s", chip.str().c_str());
+  auto fileType = kind == CodeKind::Assembly ? llvm::CodeGenFileType::AssemblyFile
+                                             : llvm::CodeGenFileType::ObjectFile;
+  if ((*target)->addPassesToEmitFile(pm, out, /*DwoOut=*/nullptr, fileType))
+    return llvm::createStringError("LLVM emits no such file for %s", chip.str().c_str());
   pm.run(*copy);
-  return text.str().str();
+  return code.str().str();
 }

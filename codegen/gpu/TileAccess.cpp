@@ -13,11 +13,17 @@ using namespace mix;
 using namespace mix::gpu;
 
 void PhaseEmitter::access(ArrayRef<Span> reads, ArrayRef<Span> writes) {
-  if (hazards.conflict(reads, writes)) {
-    k.machine.barrier(k.b);
-    hazards.clear();
-  }
+  if (hazards.conflict(reads, writes))
+    wait();
   hazards.add(reads, writes);
+}
+
+void PhaseEmitter::wait() {
+  if (copiesInFlight)
+    k.machine.waitForCopies(k.b);
+  copiesInFlight = false;
+  k.machine.barrier(k.b);
+  hazards.clear();
 }
 
 Value PhaseEmitter::getOffset(const Tile &tile, ArrayRef<Value> position) {

@@ -48,6 +48,10 @@ Value HipMachine::shuffleXor(ImplicitLocOpBuilder &b, Value value, int64_t dista
   return value.getType().isF32() ? arith::BitcastOp::create(b, value.getType(), moved) : moved;
 }
 
+bool HipMachine::copyAsync(ImplicitLocOpBuilder &, Value, Value, Value) { return false; }
+
+void HipMachine::waitForCopies(ImplicitLocOpBuilder &) {}
+
 Value HipMachine::exp2(ImplicitLocOpBuilder &b, Value x) {
   return callIntrinsic(b, x.getType(), "llvm.amdgcn.exp2", {x});
 }

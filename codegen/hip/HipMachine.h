@@ -21,6 +21,9 @@ public:
   void barrier(mlir::ImplicitLocOpBuilder &b) override;
   mlir::Value shuffleXor(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
                          int64_t distance) override;
+  bool copyAsync(mlir::ImplicitLocOpBuilder &b, mlir::Value from, mlir::Value to,
+                 mlir::Value condition) override;
+  void waitForCopies(mlir::ImplicitLocOpBuilder &b) override;
   mlir::Value exp2(mlir::ImplicitLocOpBuilder &b, mlir::Value x) override;
   mlir::Value rsqrt(mlir::ImplicitLocOpBuilder &b, mlir::Value x) override;
   std::optional<gpu::MatrixOp> getMatrixOp() const override;

@@ -95,6 +95,11 @@ static Expected<LoweredProgram> tile(Program program, const KernelOptions &optio
   TileMixersOptions tileOptions;
   tileOptions.form = getFormName(options.form).str();
   tileOptions.element = options.type == ElementType::F32 ? "f32" : "f64";
+  tileOptions.chunk = options.tiles.chunk;
+  if (options.tiles.rows)
+    tileOptions.rows = options.tiles.rows;
+  if (options.tiles.keys)
+    tileOptions.keys = options.tiles.keys;
   buildTilePipeline(manager, tileOptions);
   if (failed(manager.run(module)))
     return llvm::make_error<NotDerivedError>(diagnostics.getErrors());

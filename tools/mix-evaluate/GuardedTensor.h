@@ -20,14 +20,15 @@ namespace mix {
 /// A tensor in the layout that the kernel sees, with a gap after every row.
 class GuardedTensor {
 public:
-  /// `stepsLast` says that the last dimension is strided too.
-  GuardedTensor(mixwright_dtype dtype, mlir::ArrayRef<int64_t> sizes, bool stepsLast)
+  /// `stepsLast` says that the last dimension is strided too; `gap` is in elements.
+  GuardedTensor(mixwright_dtype dtype, mlir::ArrayRef<int64_t> sizes, bool stepsLast,
+                int64_t gap = 5)
       : dtype(dtype), sizes(sizes) {
     strides.assign(sizes.size(), 1);
     int64_t step = stepsLast ? 3 : 1;
     for (size_t dim = sizes.size(); dim-- > 0;) {
       strides[dim] = step;
-      step = step * sizes[dim] + 5;
+      step = step * sizes[dim] + gap;
     }
     bytes = step * elementBytes();
     // 0xff is NaN in every real type.

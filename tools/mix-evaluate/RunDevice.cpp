@@ -38,9 +38,9 @@ struct Argument {
 
 class DeviceCall {
 public:
-  DeviceCall(func::FuncOp phase, const llvm::StringMap<Array> &inputs,
+  DeviceCall(func::FuncOp phase, const EmulatorRun &options, const llvm::StringMap<Array> &inputs,
              const llvm::StringMap<Array> &states)
-      : inputs(inputs), states(states) {
+      : options(options), inputs(inputs), states(states) {
     bindArguments(phase);
   }
 
@@ -55,6 +55,7 @@ private:
   Error launch(const gpu::DeviceKernel &kernel, const emu::Program &program,
                const emu::Schedule &schedule);
 
+  const EmulatorRun &options;
   const llvm::StringMap<Array> &inputs, &states;
   std::vector<Argument> arguments;
   llvm::StringMap<int64_t> spaces;
@@ -226,21 +227,22 @@ static Expected<emu::Schedule> parseSchedule(StringRef text) {
   return schedule;
 }
 
-Expected<Evaluation> mix::runOnEmulator(ModuleOp module, StringRef mixer, StringRef chip,
-                                        StringRef schedule, const llvm::StringMap<Array> &inputs,
+Expected<Evaluation> mix::runOnEmulator(ModuleOp module, StringRef mixer,
+                                        const EmulatorRun &options,
+                                        const llvm::StringMap<Array> &inputs,
                                         const llvm::StringMap<Array> &states) {
   SmallVector<func::FuncOp> phases = getPhases(module, mixer);
   if (phases.empty())
     return llvm::createStringError("there is no tile program of mixer '" + mixer + "'");
-  Expected<emu::Schedule> order = parseSchedule(schedule);
+  Expected<emu::Schedule> order = parseSchedule(options.schedule);
   if (!order)
     return order.takeError();
-  DeviceCall call(phases[0], inputs, states);
+  DeviceCall call(phases[0], options, inputs, states);
   OwningOpRef<ModuleOp> copy = module.clone();
-  Expected<gpu::DeviceModule> device = gpu::compile(*copy, chip, /*optimize=*/true);
+  Expected<gpu::DeviceModule> device = gpu::compile(*copy, options.chip, /*optimize=*/true);
   if (!device)
     return device.takeError();
-  auto program = emu::Program::load(*device->module, chip);
+  auto program = emu::Program::load(*device->module, options.chip);
   if (!program)
     return program.takeError();
   if (Error error = call.makeTensors())

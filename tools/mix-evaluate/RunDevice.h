@@ -13,11 +13,18 @@
 
 namespace mix {
 
+/// How kernels run on the emulator.
+struct EmulatorRun {
+  std::string chip;
+  std::string schedule; ///< "forward", "reversed", or the seed of a random order.
+  int64_t rowGap;       ///< Elements between the rows of tensors.
+};
+
 /// Compiles the phases of a mixer for a GPU and runs them on the emulator, for two heads that
 /// share their inputs and must give the same bits. Hostile like `runOnCpu`; an error
-/// too if the emulator finds anything. `schedule` is "forward", "reversed" or a seed.
+/// too if the emulator finds anything.
 llvm::Expected<Evaluation> runOnEmulator(mlir::ModuleOp module, llvm::StringRef mixer,
-                                         llvm::StringRef chip, llvm::StringRef schedule,
+                                         const EmulatorRun &options,
                                          const llvm::StringMap<Array> &inputs,
                                          const llvm::StringMap<Array> &states);
 

@@ -60,6 +60,10 @@ static cl::opt<std::string>
     gpuSchedule("schedule",
                 cl::desc("The order of threads on the emulator: forward, reversed, or a seed"),
                 cl::init("forward"));
+static cl::opt<int64_t>
+    gpuRowGap("row-gap",
+              cl::desc("Elements between rows of a GPU kernel's tensors; 4 keeps rows aligned"),
+              cl::init(5));
 static cl::opt<bool> printValues("print", cl::desc("Print the outputs and final states"));
 
 namespace {
@@ -305,8 +309,8 @@ static Expected<bool> runProblem(ModuleOp module, ModuleOp other, const Signatur
   bool passed = true;
   if (other) {
     Expected<Evaluation> actual =
-        !gpuChip.empty()
-            ? runOnEmulator(other, signature.mixer, gpuChip, gpuSchedule, *inputs, *states)
+        !gpuChip.empty() ? runOnEmulator(other, signature.mixer, {gpuChip, gpuSchedule, gpuRowGap},
+                                         *inputs, *states)
         : !cpuChip.empty() ? runOnCpu(other, signature.mixer, cpuChip, *inputs, *states)
                            : evaluateNamed(other, signature.mixer, *inputs, *states);
     if (!actual)
