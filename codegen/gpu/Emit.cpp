@@ -38,6 +38,17 @@ static LogicalResult verifyReals(func::FuncOp phase) {
   return failure(result.wasInterrupted());
 }
 
+/// Whether all arguments are of kinds that a device call has.
+static LogicalResult verifyArguments(func::FuncOp phase) {
+  for (unsigned index = 0; index < phase.getNumArguments(); ++index) {
+    auto kind = phase.getArgAttrOfType<StringAttr>(index, "mix.kind");
+    if (kind && llvm::is_contained({"state", "cache", "position"}, kind.getValue()))
+      return phase.emitError("the GPU targets do not run the step form: argument ")
+             << index << " is a " << kind.getValue();
+  }
+  return success();
+}
+
 namespace {
 
 struct Emit : mix::gpu::impl::GpuEmitBase<Emit> {
@@ -70,7 +81,7 @@ struct Emit : mix::gpu::impl::GpuEmitBase<Emit> {
   }
 
   LogicalResult emitKernel(func::FuncOp phase, Machine &machine) {
-    if (failed(verifyReals(phase)))
+    if (failed(verifyReals(phase)) || failed(verifyArguments(phase)))
       return failure();
     Homes homes(phase, machine);
     if (homes.getSharedBytes() > machine.chip.sharedBytes)

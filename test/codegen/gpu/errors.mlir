@@ -43,3 +43,11 @@ func.func @sine_0(%x: memref<8xf32, strided<[1]>> {mix.name = "x", mix.kind = "i
   }
   return
 }
+
+// -----
+
+// CHECK: [[@LINE+1]]:1: error: the GPU targets do not run the step form: argument 0 is a state
+func.func @step_0(%x: memref<8xf32, strided<[1]>> {mix.name = "x", mix.kind = "state", mix.axes = ["C"]})
+    attributes {tile.phase = 0 : i64, tile.mixer = "step", tile.form = "step"} {
+  return
+}
