@@ -12,9 +12,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Chips.h"
+#include "codegen/Polynomials.h"
 #include "codegen/cpu/LowerConversions.h"
 #include "codegen/cpu/Passes.h"
-#include "codegen/cpu/Polynomials.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"

@@ -105,6 +105,11 @@ static Expected<LoweredProgram> tile(Program program, const KernelOptions &optio
   tileOptions.element = getShortTypeName(options.types.type);
   if (options.types.state != getComputeType(options.types.type))
     tileOptions.state = getShortTypeName(options.types.state);
+  tileOptions.chunk = options.tiles.chunk;
+  if (options.tiles.rows)
+    tileOptions.rows = options.tiles.rows;
+  if (options.tiles.keys)
+    tileOptions.keys = options.tiles.keys;
   buildTilePipeline(manager, tileOptions);
   if (failed(manager.run(module)))
     return llvm::make_error<NotDerivedError>(diagnostics.getErrors());

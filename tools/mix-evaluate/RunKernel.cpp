@@ -6,12 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "RunKernel.h"
+#include "GuardedTensor.h"
 #include "codegen/cpu/Jit.h"
 #include "codegen/cpu/Target.h"
 #include "dialect/EvaluateTile.h"
-#include "dialect/NarrowReals.h"
 #include <array>
-#include <cmath>
 #include <cstring>
 
 using namespace mlir;
@@ -19,115 +18,6 @@ using namespace mix;
 using llvm::Expected;
 
 namespace {
-
-/// A tensor in the layout that the kernel sees, with a gap after every row.
-class Tensor {
-public:
-  /// `stepsLast` says that the last dimension is strided too.
-  Tensor(const mixwright_arg &arg, ArrayRef<int64_t> sizes, bool stepsLast)
-      : dtype(arg.dtype), sizes(sizes) {
-    strides.assign(sizes.size(), 1);
-    int64_t step = stepsLast ? 3 : 1;
-    for (size_t dim = sizes.size(); dim-- > 0;) {
-      strides[dim] = step;
-      step = step * sizes[dim] + 5;
-    }
-    bytes = step * elementBytes();
-    // 0xff is NaN in every real type.
-    memory.assign(bytes + 64, 0xff);
-    touched.assign(step, false);
-  }
-
-  void *data() { return memory.data() + (64 - (uintptr_t)memory.data() % 64) % 64; }
-
-  void set(ArrayRef<double> values) {
-    forEach([&](int64_t n, int64_t at) { write(at, values[n]); });
-  }
-  std::vector<double> get() {
-    std::vector<double> values;
-    forEach([&](int64_t, int64_t at) { values.push_back(read(at)); });
-    return values;
-  }
-  /// Whether all gaps are as they were.
-  bool gapsAreIntact() {
-    forEach([&](int64_t, int64_t at) { touched[at] = true; });
-    auto *raw = static_cast<unsigned char *>(data());
-    for (size_t at = 0; at < touched.size(); ++at)
-      for (int64_t byte = 0; byte < elementBytes() && !touched[at]; ++byte)
-        if (raw[at * elementBytes() + byte] != 0xff)
-          return false;
-    return true;
-  }
-
-  mixwright_dtype dtype;
-  SmallVector<int64_t> sizes, strides;
-
-private:
-  int64_t elementBytes() const {
-    switch (dtype) {
-    case MIXWRIGHT_BF16:
-    case MIXWRIGHT_F16:
-      return 2;
-    case MIXWRIGHT_F32:
-    case MIXWRIGHT_I32:
-      return 4;
-    case MIXWRIGHT_F64:
-    case MIXWRIGHT_I64:
-      return 8;
-    }
-    llvm_unreachable("all types are covered");
-  }
-  template <typename T> void put(int64_t at, double value) {
-    static_cast<T *>(data())[at] = static_cast<T>(value);
-  }
-  void write(int64_t at, double value) {
-    switch (dtype) {
-    case MIXWRIGHT_F32:
-      return put<float>(at, value);
-    case MIXWRIGHT_F64:
-      return put<double>(at, value);
-    case MIXWRIGHT_I32:
-      return put<int32_t>(at, value);
-    case MIXWRIGHT_I64:
-      return put<int64_t>(at, value);
-    case MIXWRIGHT_BF16:
-      return put<uint16_t>(at, kBFloat16.encode(value));
-    case MIXWRIGHT_F16:
-      return put<uint16_t>(at, kFloat16.encode(value));
-    }
-  }
-  double read(int64_t at) {
-    switch (dtype) {
-    case MIXWRIGHT_F32:
-      return static_cast<float *>(data())[at];
-    case MIXWRIGHT_F64:
-      return static_cast<double *>(data())[at];
-    case MIXWRIGHT_I32:
-      return static_cast<int32_t *>(data())[at];
-    case MIXWRIGHT_I64:
-      return static_cast<int64_t *>(data())[at];
-    case MIXWRIGHT_BF16:
-      return kBFloat16.decode(static_cast<uint16_t *>(data())[at]);
-    case MIXWRIGHT_F16:
-      return kFloat16.decode(static_cast<uint16_t *>(data())[at]);
-    }
-    return NAN;
-  }
-  void forEach(llvm::function_ref<void(int64_t, int64_t)> body) {
-    int64_t n = 0;
-    std::function<void(size_t, int64_t)> walk = [&](size_t dim, int64_t at) {
-      if (dim == sizes.size())
-        return body(n++, at);
-      for (int64_t i = 0; i < sizes[dim]; ++i)
-        walk(dim + 1, at + i * strides[dim]);
-    };
-    walk(0, 0);
-  }
-
-  int64_t bytes;
-  std::vector<unsigned char> memory;
-  std::vector<bool> touched;
-};
 
 /// One call of a kernel.
 class Call {
@@ -149,7 +39,7 @@ private:
   const llvm::StringMap<Array> &inputs, &states;
   const std::vector<bool> &stepsLast;
   std::vector<int64_t> spaces;
-  std::vector<std::unique_ptr<Tensor>> tensors;
+  std::vector<std::unique_ptr<GuardedTensor>> tensors;
   std::vector<void *> data;
   std::vector<std::array<int64_t, MIXWRIGHT_MAX_RANK>> strides, sizes;
   std::vector<mixwright_paging> paging;
@@ -188,7 +78,7 @@ llvm::Error Call::makeTensors() {
       shape.push_back(arg.dims[dim].space >= 0 ? spaces[arg.dims[dim].space] : arg.dims[dim].size);
     if (llvm::any_of(shape, [](int64_t size) { return size < 0; }))
       return llvm::createStringError("no input gives the size of '%s'", arg.name);
-    auto tensor = std::make_unique<Tensor>(arg, shape, stepsLast[n]);
+    auto tensor = std::make_unique<GuardedTensor>(arg.dtype, shape, stepsLast[n]);
     const Array *array = find(arg);
     if (array && ArrayRef<int64_t>(array->shape) != ArrayRef<int64_t>(shape))
       return llvm::createStringError("'%s' has another shape than the kernel expects", arg.name);

@@ -10,8 +10,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "RunDevice.h"
 #include "RunKernel.h"
 #include "codegen/cpu/Target.h"
+#include "codegen/gpu/Target.h"
 #include "dialect/Evaluate.h"
 #include "dialect/EvaluateTile.h"
 #include "dialect/Mix.h"
@@ -51,6 +53,17 @@ static cl::opt<bool> roundsToFloat("round",
 static cl::opt<std::string>
     cpuChip("cpu", cl::desc("Compile tile programs for this row of the chip table and run them"),
             cl::value_desc("native"));
+static cl::opt<std::string>
+    gpuChip("gpu", cl::desc("Compile tile programs for this GPU and run them on the emulator"),
+            cl::value_desc("sm_80"));
+static cl::opt<std::string>
+    gpuSchedule("schedule",
+                cl::desc("The order of threads on the emulator: forward, reversed, or a seed"),
+                cl::init("forward"));
+static cl::opt<int64_t>
+    gpuRowGap("row-gap",
+              cl::desc("Elements between rows of a GPU kernel's tensors; 4 keeps rows aligned"),
+              cl::init(5));
 static cl::opt<bool> printValues("print", cl::desc("Print the outputs and final states"));
 
 namespace {
@@ -295,9 +308,11 @@ static Expected<bool> runProblem(ModuleOp module, ModuleOp other, const Signatur
                << (problem.givesStates ? " with initial states" : "");
   bool passed = true;
   if (other) {
-    Expected<Evaluation> actual = cpuChip.empty()
-                                      ? evaluateNamed(other, signature.mixer, *inputs, *states)
-                                      : runOnCpu(other, signature.mixer, cpuChip, *inputs, *states);
+    Expected<Evaluation> actual =
+        !gpuChip.empty() ? runOnEmulator(other, signature.mixer, {gpuChip, gpuSchedule, gpuRowGap},
+                                         *inputs, *states)
+        : !cpuChip.empty() ? runOnCpu(other, signature.mixer, cpuChip, *inputs, *states)
+                           : evaluateNamed(other, signature.mixer, *inputs, *states);
     if (!actual)
       return actual.takeError();
     double error = std::max(relativeError(actual->outputs, expected->outputs),
@@ -352,6 +367,7 @@ int main(int argc, char **argv) {
   registerAllDialects(registry);
   registry.insert<MixDialect, tile::TileDialect>();
   cpu::registerTargetDialects(registry);
+  gpu::registerTargetDialects(registry);
   MLIRContext context(registry);
   OwningOpRef<ModuleOp> module = parse(inputFile, context), other;
   if (!module)
