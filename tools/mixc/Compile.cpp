@@ -130,7 +130,7 @@ private:
     if (architecture.maker != Cpu) {
       const std::string &chip = architecture.chips.front();
       Expected<LoweredProgram> lowered =
-          tileForGpu(spec, request.sizes, {request.form, request.type, chip});
+          tileForGpu(spec, request.sizes, {request.form, request.types, chip});
       if (!lowered)
         return lowered.takeError();
       mlir::ModuleOp module = *lowered->program.module;
