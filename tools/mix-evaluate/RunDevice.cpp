@@ -38,9 +38,9 @@ struct Argument {
 
 class DeviceCall {
 public:
-  DeviceCall(func::FuncOp phase, const EmulatorRun &options, const llvm::StringMap<Array> &inputs,
+  DeviceCall(func::FuncOp phase, const llvm::StringMap<Array> &inputs,
              const llvm::StringMap<Array> &states)
-      : options(options), inputs(inputs), states(states) {
+      : inputs(inputs), states(states) {
     bindArguments(phase);
   }
 
@@ -55,7 +55,6 @@ private:
   Error launch(const gpu::DeviceKernel &kernel, const emu::Program &program,
                const emu::Schedule &schedule);
 
-  const EmulatorRun &options;
   const llvm::StringMap<Array> &inputs, &states;
   std::vector<Argument> arguments;
   llvm::StringMap<int64_t> spaces;
@@ -237,7 +236,7 @@ Expected<Evaluation> mix::runOnEmulator(ModuleOp module, StringRef mixer,
   Expected<emu::Schedule> order = parseSchedule(options.schedule);
   if (!order)
     return order.takeError();
-  DeviceCall call(phases[0], options, inputs, states);
+  DeviceCall call(phases[0], inputs, states);
   OwningOpRef<ModuleOp> copy = module.clone();
   Expected<gpu::DeviceModule> device = gpu::compile(*copy, options.chip, /*optimize=*/true);
   if (!device)
