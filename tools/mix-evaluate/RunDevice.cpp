@@ -120,8 +120,8 @@ Error DeviceCall::makeTensors() {
     bool stepsLast = argument.type.getRank() > 0 &&
                      succeeded(argument.type.getStridesAndOffset(strides, offset)) &&
                      ShapedType::isDynamic(strides.back());
-    argument.tensor =
-        std::make_unique<GuardedTensor>(getDtype(argument.type.getElementType()), shape, stepsLast);
+    argument.tensor = std::make_unique<GuardedTensor>(getDtype(argument.type.getElementType()),
+                                                      shape, stepsLast, options.rowGap);
     const Array *array = find(argument);
     if (array && ArrayRef<int64_t>(array->shape) != ArrayRef<int64_t>(shape))
       return llvm::createStringError("'%s' has another shape than the kernel expects",
@@ -238,6 +238,11 @@ Expected<Evaluation> mix::runOnEmulator(ModuleOp module, StringRef mixer,
     return order.takeError();
   DeviceCall call(phases[0], inputs, states);
   OwningOpRef<ModuleOp> copy = module.clone();
+  for (auto function : llvm::make_early_inc_range(copy->getOps<func::FuncOp>())) {
+    auto name = function->getAttrOfType<StringAttr>("tile.mixer");
+    if (!name || name.getValue() != mixer)
+      function.erase();
+  }
   Expected<gpu::DeviceModule> device = gpu::compile(*copy, options.chip, /*optimize=*/true);
   if (!device)
     return device.takeError();
