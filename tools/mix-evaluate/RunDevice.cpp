@@ -38,9 +38,9 @@ struct Argument {
 
 class DeviceCall {
 public:
-  DeviceCall(func::FuncOp phase, const llvm::StringMap<Array> &inputs,
+  DeviceCall(func::FuncOp phase, const EmulatorRun &options, const llvm::StringMap<Array> &inputs,
              const llvm::StringMap<Array> &states)
-      : inputs(inputs), states(states) {
+      : options(options), inputs(inputs), states(states) {
     bindArguments(phase);
   }
 
@@ -55,6 +55,7 @@ private:
   Error launch(const gpu::DeviceKernel &kernel, const emu::Program &program,
                const emu::Schedule &schedule);
 
+  const EmulatorRun &options;
   const llvm::StringMap<Array> &inputs, &states;
   std::vector<Argument> arguments;
   llvm::StringMap<int64_t> spaces;
@@ -236,7 +237,7 @@ Expected<Evaluation> mix::runOnEmulator(ModuleOp module, StringRef mixer,
   Expected<emu::Schedule> order = parseSchedule(options.schedule);
   if (!order)
     return order.takeError();
-  DeviceCall call(phases[0], inputs, states);
+  DeviceCall call(phases[0], options, inputs, states);
   OwningOpRef<ModuleOp> copy = module.clone();
   for (auto function : llvm::make_early_inc_range(copy->getOps<func::FuncOp>())) {
     auto name = function->getAttrOfType<StringAttr>("tile.mixer");
