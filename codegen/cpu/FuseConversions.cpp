@@ -53,18 +53,25 @@ static void widenOperands(linalg::ContractOp product) {
   auto wide = linalg::ContractOp::create(b, product.getLoc(), product->getResultTypes(), operands,
                                          product.getDpsInits(), product.getIndexingMapsAttr());
   product.replaceAllUsesWith(wide);
+  SmallVector<Value> narrow(product.getDpsInputs());
   product.erase();
+  for (Value operand : llvm::SmallSetVector<Value, 2>(narrow.begin(), narrow.end()))
+    if (auto round = operand.getDefiningOp<arith::TruncFOp>(); round && round->use_empty())
+      round.erase();
 }
 
 /// A load of the wider type, for every type that the loaded tile is widened to.
 static void fuseIntoLoad(tile::LoadOp load) {
+  OpBuilder b(load);
+  DenseMap<Type, Value> loaded;
   for (Operation *user : llvm::make_early_inc_range(load.getResult().getUsers())) {
     auto widen = dyn_cast<arith::ExtFOp>(user);
     if (!widen)
       continue;
-    OpBuilder b(load);
-    Value wide =
-        tile::LoadOp::create(b, load.getLoc(), widen.getType(), load.getView(), load.getOffsets());
+    Value &wide = loaded[widen.getType()];
+    if (!wide)
+      wide = tile::LoadOp::create(b, load.getLoc(), widen.getType(), load.getView(),
+                                  load.getOffsets());
     widen.replaceAllUsesWith(wide);
     widen.erase();
   }

@@ -13,7 +13,7 @@
 // RUN: not mix-evaluate %t.f32.mlir --against %t.f32.mlir --cpu=pdp-11 --size T=1 2>&1 | FileCheck %s --check-prefix=CHIP
 //
 // NUM: 12 passed, 0 failed
-// CHIP: unknown CPU target 'pdp-11'; known are native, x86-64-v4, x86-64-v3
+// CHIP: unknown CPU target 'pdp-11'; known are native, avx512-bf16, x86-64-v4, x86-64-v3
 //
 // The state stays in one place; keys are transposed once per chunk, and nothing else is.
 //
