@@ -16,6 +16,12 @@
 !b = tensor<?x?xi1, #mix.axes<["i:T", "j:T"]>>
 
 // CHECK-LABEL: func.func @selection
+// CHECK-NOT:     mix.topk
+// CHECK:         %[[LIST:.*]] = mix.largest %{{.*}} where %{{.*}} along "j:T" take 3 into "chosen" : {{.*}} -> tensor<?x3xi64, #mix.axes<["i:T", "chosen"]>>
+// CHECK:         %[[IS:.*]] = arith.cmpi eq
+// CHECK:         %[[CHOSEN:.*]] = mix.reduce max %[[IS]] over ["chosen"] : {{.*}} -> tensor<?x?xi1, #mix.axes<["i:T", "j:T"]>>
+// CHECK:         mix.reduce sum %{{.*}} where %[[CHOSEN]] over ["j:T"]
+func.func @selection(%x: !x {mix.name = "x"})
     -> (!x {mix.name = "o", mix.kind = "output"})
     attributes {mix.mixer} {
   %i = mix.iota : !i
