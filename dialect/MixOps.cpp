@@ -434,3 +434,18 @@ LogicalResult StreamedReductionOp::verify() {
   }
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// Step forms
+//===----------------------------------------------------------------------===//
+
+LogicalResult AppendOp::verify() {
+  // append_c1
+  if (isIndexAxis(getAxis()) || !hasAxis(getRows().getType(), getAxis()))
+    return emitOpError("expects a plain axis of the rows, got '") << getAxis() << "'";
+  RankedTensorType expected =
+      renameAxis(getRows().getType(), getAxis(), getHistorySpace(getAxis()));
+  if (getCache().getType() != expected)
+    return emitOpError("expects a cache of type ") << expected;
+  return success();
+}

@@ -324,6 +324,35 @@ void PhaseEmitter::storeRows() {
     storeValue(terminator->getOperand(n), getArgument(signature.resultArgument[n]));
   for (Value value : phase.workspaces)
     storeValue(value, getWorkspace(value));
+  for (AppendOp append : phase.appends)
+    appendRows(append);
+}
+
+/// Stores the new rows of a cache, at the row slot, behind those of earlier calls.
+void PhaseEmitter::appendRows(AppendOp append) {
+  Value rows = append.getRows();
+  auto type = cast<RankedTensorType>(rows.getType());
+  auto view = cast<BlockArgument>(append.getCache());
+  Env env;
+  auto bind = rows.getDefiningOp<BindOp>();
+  if (bind)
+    env.variables.push_back({bind.getAxis(), rowSlot});
+  Tile tile;
+  if (isa<BlockArgument>(rows)) {
+    SmallVector<unsigned> slotOf = llvm::map_to_vector(
+        getAxes(rows), [&](StringRef axis) { return axis == append.getAxis() ? rowSlot : 0u; });
+    tile = inScope(rowScope, [&] {
+      return load(getArgument(cast<BlockArgument>(rows).getArgNumber()), type, slotOf, {});
+    });
+  } else {
+    tile = get(bind ? bind.getSource() : rows, env);
+  }
+  Value position = getPosition();
+  inScope(rowScope, [&] {
+    tb.loc = append.getLoc();
+    Value row = arith::AddIOp::create(tb.builder, tb.loc, position, slots[rowSlot].offset);
+    store(tile, getArgument(view.getArgNumber()), type, row);
+  });
 }
 
 /// Stores a final state wherever it is a result or needed by a later phase.
@@ -336,7 +365,21 @@ void PhaseEmitter::storeFinal(Value final, const Tile &tile) {
     store(tile, getWorkspace(final), type, {});
 }
 
-/// The initial value of a state: the caller's if given, else the mixer's.
+Value PhaseEmitter::getPosition() {
+  auto it = llvm::find_if(signature.arguments, [](const TileSignature::Argument &argument) {
+    return argument.kind == "position";
+  });
+  if (it == signature.arguments.end())
+    return {};
+  return inScope(1, [&] {
+    Value argument = mixer.getArgument(it - signature.arguments.begin());
+    Value position = get(argument, {}).value;
+    return tb.builder.createOrFold<arith::IndexCastOp>(tb.loc, tb.builder.getIndexType(), position);
+  });
+}
+
+/// The initial value of a state: the caller's if given, else the mixer's. A step continues
+/// a sequence from the caller's states, and starts one from the mixer's.
 Tile PhaseEmitter::emitInitial(InitialOp op) {
   Axes axes(getAxes(op.getResult()));
   Tile spec = tb.spread(get(op.getSource(), {}), axes);
@@ -344,7 +387,13 @@ Tile PhaseEmitter::emitInitial(InitialOp op) {
   if (it == signature.stateNames.end())
     return spec;
   unsigned state = it - signature.stateNames.begin();
-  auto ifOp = scf::IfOp::create(tb.builder, tb.loc, spec.value.getType(), given[state],
+  Value isGiven;
+  if (Value position = getPosition())
+    isGiven =
+        arith::CmpIOp::create(tb.builder, tb.loc, arith::CmpIPredicate::ne, position, tb.index(0));
+  else
+    isGiven = given[state];
+  auto ifOp = scf::IfOp::create(tb.builder, tb.loc, spec.value.getType(), isGiven,
                                 /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(tb.builder);
   tb.builder.setInsertionPointToEnd(ifOp.thenBlock());
@@ -416,7 +465,8 @@ func::FuncOp PhaseEmitter::emit() {
   SmallVector<Type> types;
   for (const TileSignature::Argument &argument : signature.arguments)
     types.push_back(getViewType(argument.type));
-  types.append(signature.stateNames.size(), tb.builder.getI1Type());
+  unsigned numGiven = parameters.isStep ? 0 : signature.stateNames.size();
+  types.append(numGiven, tb.builder.getI1Type());
   function =
       func::FuncOp::create(mixer.getLoc(), mixer.getName(), FunctionType::get(context, types, {}));
   Block *entry = function.addEntryBlock();
@@ -424,7 +474,7 @@ func::FuncOp PhaseEmitter::emit() {
   auto ret = func::ReturnOp::create(tb.builder, tb.loc);
   scopes.emplace_back().block = entry;
   scopes[0].before = ret;
-  llvm::append_range(given, entry->getArguments().take_back(signature.stateNames.size()));
+  llvm::append_range(given, entry->getArguments().take_back(numGiven));
 
   tb.builder.setInsertionPoint(ret);
   bool isGrid = !phase.isSequential && !phase.space.empty();

@@ -33,7 +33,7 @@
 namespace mix {
 
 struct TileParameters {
-  bool isChunked;
+  bool isChunked, isStep;
   mlir::Type element;
   /// Tokens in a chunk (0: chosen), positions per task, keys per block, and features per
   /// task of an elementwise recurrence.
@@ -48,7 +48,7 @@ struct TileSignature {
     mlir::RankedTensorType type;
   };
   llvm::SmallVector<Argument> arguments;
-  /// The argument that stores result `n`.
+  /// The argument that stores result `n`; of a cache, the cache.
   llvm::SmallVector<unsigned> resultArgument;
   /// The argument that holds the initial value of state `s`.
   llvm::SmallVector<unsigned> stateArgument;
@@ -169,6 +169,8 @@ private:
   mlir::Value getArgument(unsigned n) { return function.getArgument(n); }
   mlir::Value getWorkspace(mlir::Value value);
   mlir::Value getAxisSize(llvm::StringRef axis);
+  /// The number of tokens of earlier calls, as `index`; of any form but a step null.
+  mlir::Value getPosition();
   Tile emitInitial(InitialOp op);
   /// Loads a tile of a tensor over `type`: dimension `n` at the slot `slotOf[n]` (0: all
   /// of it), shifted by `shifts[n]` positions (no list: none).
@@ -184,6 +186,7 @@ private:
   Tile load(mlir::Value view, mlir::Type elementType, llvm::ArrayRef<Access> accesses);
   void store(Tile tile, mlir::Value view, mlir::RankedTensorType type, mlir::Value row);
   void storeRows();
+  void appendRows(AppendOp append);
   void storeFinal(mlir::Value final, const Tile &tile);
 
   // TileValues.cpp: where a value lives

@@ -82,6 +82,8 @@ Value mix::getTokenIndex(ReadOp read) {
     axis = getSpace(bind.getAxis());
   else if (auto loop = dyn_cast_or_null<ForOp>(source))
     axis = loop.getSpace();
+  else if (auto append = dyn_cast_or_null<AppendOp>(source))
+    axis = getAxes(append.getCache())[findAxis(append.getRows().getType(), append.getAxis())];
   for (auto [name, index] :
        llvm::zip(read.getAxes().getAsValueRange<StringAttr>(), read.getIndices()))
     if (name == axis)
@@ -175,7 +177,9 @@ unsigned TilePlan::getOrderFor(Value value, StringRef variable, StringRef space,
       Operation *source = read.getSource().getDefiningOp();
       Value index = getTokenIndex(read);
       bool isHere = index && getExactIndex(index) == at;
-      if (auto bind = dyn_cast_or_null<BindOp>(source); bind && !isHere) {
+      if (isa_and_nonnull<AppendOp>(source)) {
+        order = std::max(order, (orders.lookup(source) / 2 + 1) * 2);
+      } else if (auto bind = dyn_cast_or_null<BindOp>(source); bind && !isHere) {
         bool isStored = isPlannedBind(bind) && (dependsOnAnchor(bind) || !getExactIndex(index));
         order = std::max(order, isStored ? (orders.lookup(bind) / 2 + 1) * 2 : 0);
       } else if (source) {
@@ -237,20 +241,26 @@ unsigned TilePlan::requestWorkspace(Value value) {
   return workspaces.size() - 1;
 }
 
+/// Whoever stores a value does so in a phase over its space, after its anchors.
+unsigned TilePlan::getOrderOfStore(Value value, StringRef &space) {
+  if (auto append = value.getDefiningOp<AppendOp>()) {
+    unsigned order = getOrderOfStore(append.getRows(), space);
+    space = append.getAxis();
+    return order;
+  }
+  if (auto bind = value.getDefiningOp<BindOp>()) {
+    space = getSpace(bind.getAxis());
+    return getOrderFor(bind.getSource(), bind.getAxis(), space, std::nullopt);
+  }
+  if (auto loop = value.getDefiningOp<ForOp>()) {
+    space = loop.getSpace();
+    return orders.lookup(loop);
+  }
+  space = {};
+  return getOrderFor(value, "", space, std::nullopt);
+}
+
 bool TilePlan::build(func::FuncOp mixer, std::optional<TileFailure> &failure) {
-  // Whoever stores a value does so in a phase over its space, after its anchors.
-  auto orderOfStore = [&](Value value, StringRef &space) -> unsigned {
-    if (auto bind = value.getDefiningOp<BindOp>()) {
-      space = getSpace(bind.getAxis());
-      return getOrderFor(bind.getSource(), bind.getAxis(), space, std::nullopt);
-    }
-    if (auto loop = value.getDefiningOp<ForOp>()) {
-      space = loop.getSpace();
-      return orders.lookup(loop);
-    }
-    space = {};
-    return getOrderFor(value, "", space, std::nullopt);
-  };
   SmallVector<std::pair<unsigned, StringRef>> keys;
   DenseMap<Operation *, StringRef> spaces;
   for (Operation &op : mixer.getBody().front()) {
@@ -266,8 +276,8 @@ bool TilePlan::build(func::FuncOp mixer, std::optional<TileFailure> &failure) {
       orders[&op] = getLevelOfAnchor(&op) * 2 + (isSequentialAnchor(&op) ? 0 : 1);
       spaces[&op] = getRowSpace(&op);
       keys.push_back({orders[&op], spaces[&op]});
-    } else if (auto bind = dyn_cast<BindOp>(op); bind && isPlannedBind(bind)) {
-      orders[bind] = orderOfStore(bind, spaces[bind]);
+    } else if (isa<AppendOp>(op) || (isa<BindOp>(op) && isPlannedBind(cast<BindOp>(op)))) {
+      orders[&op] = getOrderOfStore(op.getResult(0), spaces[&op]);
     }
   }
 
@@ -280,21 +290,21 @@ bool TilePlan::build(func::FuncOp mixer, std::optional<TileFailure> &failure) {
       keys.push_back(key);
     return key;
   };
-  SmallVector<std::pair<Operation *, std::pair<unsigned, StringRef>>> placedBinds;
+  SmallVector<std::pair<Operation *, std::pair<unsigned, StringRef>>> placedStores;
   for (Operation &op : mixer.getBody().front())
-    if (isa<BindOp>(op) && orders.count(&op))
-      placedBinds.push_back({&op, placeStore(orders[&op], spaces[&op])});
+    if (isa<BindOp, AppendOp>(op) && orders.count(&op))
+      placedStores.push_back({&op, placeStore(orders[&op], spaces[&op])});
   Operation *terminator = mixer.getBody().front().getTerminator();
-  SmallVector<std::pair<unsigned, StringRef>> placedResults;
-  for (Value value : terminator->getOperands()) {
+  SmallVector<std::pair<unsigned, std::pair<unsigned, StringRef>>> placedResults;
+  for (auto [n, value] : llvm::enumerate(terminator->getOperands())) {
     Operation *op = value.getDefiningOp();
     StringRef space;
     if (op && isSequentialAnchor(op)) {
-      placedResults.push_back({orders[op], spaces[op]});
-      continue;
+      placedResults.push_back({(unsigned)n, {orders[op], spaces[op]}});
+    } else if (!isa_and_nonnull<AppendOp>(op)) { // A cache is stored by its append.
+      unsigned order = getOrderOfStore(value, space);
+      placedResults.push_back({(unsigned)n, placeStore(order, space)});
     }
-    unsigned order = orderOfStore(value, space);
-    placedResults.push_back(placeStore(order, space));
   }
 
   llvm::sort(keys);
@@ -305,9 +315,12 @@ bool TilePlan::build(func::FuncOp mixer, std::optional<TileFailure> &failure) {
       phaseOf[&op] = addPhase(orders[&op], spaces[&op]);
       phases[phaseOf[&op]].anchors.push_back(&op);
     }
-  for (auto [bind, key] : placedBinds)
-    phaseOf[bind] = addPhase(key.first, key.second);
-  for (auto [n, key] : llvm::enumerate(placedResults))
+  for (auto [op, key] : placedStores) {
+    phaseOf[op] = addPhase(key.first, key.second);
+    if (auto append = dyn_cast<AppendOp>(op))
+      phases[phaseOf[op]].appends.push_back(append);
+  }
+  for (auto [n, key] : placedResults)
     phases[addPhase(key.first, key.second)].results.push_back(n);
   return true;
 }

@@ -50,7 +50,7 @@ std::optional<llvm::StringRef> getExactIndex(mlir::Value index);
 inline constexpr llvm::StringLiteral kLoopPosition = "*";
 
 /// The read's index along the token axis of its source, if it has one such axis and
-/// the source is computed (not an argument).
+/// the source is computed (not an argument) or a cache.
 mlir::Value getTokenIndex(ReadOp read);
 
 struct TilePhase {
@@ -65,6 +65,13 @@ struct TilePhase {
   llvm::SmallVector<unsigned> results;
   /// Values that this phase stores for later ones.
   llvm::SmallVector<mlir::Value> workspaces;
+  /// Caches to which this phase appends the new rows.
+  llvm::SmallVector<AppendOp> appends = {};
+
+  /// Whether the phase does nothing but append to caches.
+  bool onlyAppends() const {
+    return anchors.empty() && results.empty() && workspaces.empty() && !appends.empty();
+  }
 };
 
 class TilePlan {
@@ -91,6 +98,7 @@ private:
                        std::optional<bool> isSequential);
   unsigned getLevelOfAnchor(mlir::Operation *anchor);
   bool isPlannedBind(BindOp bind);
+  unsigned getOrderOfStore(mlir::Value value, llvm::StringRef &space);
 
   llvm::DenseMap<mlir::Operation *, unsigned> orders;
   llvm::DenseMap<mlir::Operation *, unsigned> phaseOf;

@@ -31,11 +31,21 @@
 
 namespace mix::cpu {
 
+/// Where the rows of a cache are (`mixwright_paging`).
+struct Paging {
+  mlir::Value table, pages, pageRows, pageStride; ///< A pointer, and i64
+};
+
 /// A tensor of the caller: the argument's place in `mixwright_instance`.
 struct View {
   mlir::Value pointer;
   llvm::SmallVector<mlir::Value> strides, sizes; ///< i64
   bool lastIsUnit = false;                       ///< The last dimension has stride 1.
+  std::optional<Paging> paging = {};             ///< Of a cache.
+
+  /// How far from the start, in elements, a position along a dimension lies. A block of rows
+  /// of a cache lies in one page.
+  mlir::Value getDistance(KernelBuilder &k, size_t dim, mlir::Value position) const;
 };
 
 class PhaseEmitter {
