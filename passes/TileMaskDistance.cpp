@@ -42,6 +42,8 @@ std::optional<MaskAnalysis::Scaled> MaskAnalysis::replaceQuotients(const Linear 
         scaled ? combine(*scaled, share, getLinear(dividend)) : std::nullopt;
     if (!next)
       return std::nullopt;
+    if (scale > 1 && result.factor > kMaxConstant / kMaxCoefficient)
+      return std::nullopt;
     int64_t most = std::abs(share) * (divisor - 1);
     result = {*next, result.factor * scale, result.low * scale - (share > 0 ? most : 0),
               result.high * scale + (share > 0 ? 0 : most)};

@@ -13,7 +13,7 @@ for file in "$1"/*.mix; do
   mix-translate "$file" > "$out.l1.mlir"
   axes=$(grep -oE 'mix.axes<\[[^]]*\]' "$out.l1.mlir" | grep -oE '"[A-Z][A-Za-z]*"' | tr -d '"' | sort -u |
     sed -E 's/^([KNE])$/\1=3/; s/^([^=]*)$/\1=2/' | paste -sd,)
-  tokens=$(mix-translate "$file" --size "$axes" 2>&1 | sed -nE "s/.*error: '([A-Z]*)' is a token axis.*/\1=./p" | paste -sd'|')
+  tokens=$(mix-translate "$file" --size "$axes" 2>&1 | sed -nE "s/.*error: ('|there is no axis ')([A-Z]*)'.*/\2=./p" | paste -sd'|')
   features=$(tr , '\n' <<< "$axes" | grep -vxE "$tokens" | paste -sd,)
   mix-translate --locations "$file" --size "$features" > "$out.l1.mlir"
   mix-opt --mix-normalize "$out.l1.mlir" -o "$out.l2.mlir"
