@@ -25,6 +25,9 @@ using llvm::StringRef;
 
 /// Rows of a cache that a block of keys holds: pages are multiples of it.
 static constexpr int64_t kCacheBlock = 16;
+/// Rows of a cache that a task of a step walks: enough to be worth a task, few enough for
+/// one head to fill several threads.
+static constexpr int64_t kSplitRows = 1024;
 
 static StringRef getString(DictionaryAttr attrs, StringRef name) {
   auto attr = attrs ? attrs.getAs<StringAttr>(name) : StringAttr();
@@ -143,6 +146,7 @@ struct TilePass : mix::impl::TileMixersBase<TilePass> {
     if (parameters.isStep) {
       parameters.chunk = parameters.rows = 1;
       parameters.keys = kCacheBlock;
+      parameters.splitRows = kSplitRows;
     }
     for (auto mixer : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
       if (mixer->hasAttr(kMixerAttr))
@@ -181,10 +185,7 @@ void TilePass::annotate(func::FuncOp function, func::FuncOp mixer, const TilePla
     describe(next++, argument.name, argument.kind, getAxes(argument.type));
   }
   for (auto [n, value] : llvm::enumerate(plan.workspaces)) {
-    SmallVector<StringRef> axes = getAxes(value);
-    for (StringRef &axis : axes)
-      axis = getSpace(axis);
-    describe(next++, "w" + std::to_string(n), "workspace", axes);
+    describe(next++, "w" + std::to_string(n), "workspace", getAxes(plan.getStoredType(value)));
   }
   for (StringRef state : signature.stateNames)
     if (form != "step")
@@ -198,7 +199,9 @@ void TilePass::annotate(func::FuncOp function, func::FuncOp mixer, const TilePla
   function->setAttr("tile.features", b.getI64IntegerAttr(emitter.getNumFeatureBlocks()));
   if (!phase.isSequential && !phase.space.empty()) {
     function->setAttr("tile.space", b.getStringAttr(phase.space));
-    function->setAttr("tile.rows", b.getI64IntegerAttr(emitter.getNumRows()));
+    bool isSplit = phase.space == plan.getHistory();
+    function->setAttr("tile.rows",
+                      b.getI64IntegerAttr(isSplit ? kSplitRows : emitter.getNumRows()));
   }
   function->setAttr("mix.spaces", b.getStrArrayAttr(spaces));
   if (auto space = mixer->getAttrOfType<StringAttr>(kStepAttr))
@@ -219,11 +222,11 @@ void TilePass::tileMixer(func::FuncOp mixer, const TileParameters &parameters) {
                                        ? "the form 'step' needs its step form (mix-derive-step)"
                                        : "a step form has the form 'step' only"});
   TileSignature signature = makeSignature(mixer);
-  SmallVector<StringRef> spaces = getSpaces(signature, mixer);
   std::optional<TileFailure> failure = checkTypes(mixer);
   TilePlan plan;
-  if (failure || !plan.build(mixer, failure))
+  if (failure || !plan.build(mixer, parameters.splitRows, failure))
     return giveUp(*failure);
+  SmallVector<StringRef> spaces = getSpaces(signature, mixer);
 
   // Later phases say which workspaces earlier ones have to store.
   std::vector<std::unique_ptr<PhaseEmitter>> emitters(plan.phases.size());

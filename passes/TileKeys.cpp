@@ -77,6 +77,8 @@ SmallVector<Tile> PhaseEmitter::keyLoop(ArrayRef<StringRef> variables, KeyBlock 
     if (bounds.last && !bounds.first && !matchPattern(bounds.last, m_Constant()))
       function->setAttr("tile.last_first", b.getUnitAttr());
   }
+  if (split)
+    std::tie(lower, upper) = splitRange(space, isBlocked, lower, upper);
   return loop(block.scope, lower, upper, isBlocked ? parameters.keys : 1, carried,
               [&](unsigned scope, Value position, ArrayRef<Tile> tiles) {
                 KeyBlock inner = block;

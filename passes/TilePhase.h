@@ -17,6 +17,7 @@
 //  * TileSizes.cpp     how large tiles are;
 //  * TileStream.cpp    reductions over keys, block by block;
 //  * TileKeys.cpp      the loops over keys, and masks;
+//  * TileSplit.cpp     reductions over all tokens of a step form, in parts;
 //  * TilePhase.cpp     loops and stores around all that.
 //
 //===----------------------------------------------------------------------===//
@@ -25,6 +26,7 @@
 #define MIXWRIGHT_PASSES_TILEPHASE_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "passes/TileBuilder.h"
 #include "passes/TileMask.h"
 #include "passes/TilePlan.h"
@@ -38,6 +40,8 @@ struct TileParameters {
   /// Tokens in a chunk (0: chosen), positions per task, keys per block, and features per
   /// task of an elementwise recurrence.
   int64_t chunk, rows, keys, featureBlock;
+  /// Of a step form: tokens of the sequence that a task of a split reduction walks.
+  int64_t splitRows = 0;
 };
 
 /// The arguments of every phase of a mixer, before its workspaces and the `given` flags.
@@ -137,6 +141,9 @@ private:
 
   // TilePhase.cpp: loops
   void emitSequential();
+  void emitSteps();
+  /// What the recurrences of the phase start from, and the values that stand for their states.
+  llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> getStates();
   void emitAnchor(mlir::Operation *op);
   Env getAnchorEnv(mlir::Operation *op) const;
   unsigned addSlot(Slot slot);
@@ -188,6 +195,7 @@ private:
   void storeRows();
   void appendRows(AppendOp append);
   void storeFinal(mlir::Value final, const Tile &tile);
+  mlir::Value getStateView(mlir::Value initial);
 
   // TileValues.cpp: where a value lives
   Key getKey(mlir::Value value, const Env &env) const;
@@ -344,6 +352,16 @@ private:
   void finishSources(StreamedReductionOp op, llvm::ArrayRef<KeyJob> jobs);
   void emitStream(mlir::Operation *op);
 
+  // TileSplit.cpp: reductions in parts
+  void emitSplit(mlir::scf::ForallOp grid);
+  /// The keys `[lower, upper)` of a walk over `space` that the task sees.
+  std::pair<mlir::Value, mlir::Value> splitRange(llvm::StringRef space, bool isBlocked,
+                                                 mlir::Value lower, mlir::Value upper);
+  /// What only one task may count: the tile in the first, `neutral` in others.
+  Tile countOnce(const Tile &tile, mlir::Value neutral);
+  Tile loadPart(mlir::Value value, const Env &env, mlir::Value part);
+  void mergeParts(mlir::Operation *op, const Env &env, unsigned scope);
+
   TilePlan &plan;
   TilePhase &phase;
   const TileSignature &signature;
@@ -359,6 +377,9 @@ private:
   llvm::StringRef blockAxis;
   int64_t numFeatures = 0;
   mlir::Value blockStart;
+  /// The space of the rows that the phase computes, and of a split phase the task's split.
+  llvm::StringRef rowSpace;
+  mlir::Value split;
   /// The scope and the slot of the rows that the phase computes.
   unsigned rowScope = 1, rowSlot = 0;
   /// The carried tiles of a sequential phase: states and carries of prefixes.

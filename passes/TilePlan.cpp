@@ -168,7 +168,7 @@ unsigned TilePlan::getOrderFor(Value value, StringRef variable, StringRef space,
       unsigned own = orders.lookup(op);
       StringRef rows = isa<ForOp>(op) ? StringRef(kLoopPosition) : getRowVariable(op);
       bool isFinal = isa<AffineScanOp, ForOp>(op) && isFinalState(v);
-      bool shares = !isFinal && rows == at && getRowSpace(op) == space &&
+      bool shares = !isFinal && !isSplit(op) && rows == at && getRowSpace(op) == space &&
                     (!isSequential || *isSequential == isSequentialAnchor(op));
       order = shares ? own : (own / 2 + 1) * 2;
     } else if (auto read = dyn_cast<ReadOp>(op)) {
@@ -260,7 +260,71 @@ unsigned TilePlan::getOrderOfStore(Value value, StringRef &space) {
   return getOrderFor(value, "", space, std::nullopt);
 }
 
-bool TilePlan::build(func::FuncOp mixer, std::optional<TileFailure> &failure) {
+//===----------------------------------------------------------------------===//
+// Splits
+//===----------------------------------------------------------------------===//
+
+/// Whether the value needs prefixes along the keys, which only a loop over all
+/// of them knows.
+static bool needsKeyPrefix(Value value, SmallPtrSetImpl<Operation *> &seen) {
+  Operation *op = value.getDefiningOp();
+  if (!op || isAnchor(op) || !seen.insert(op).second)
+    return false;
+  return isKeyPrefix(op) || llvm::any_of(op->getOperands(), [&](Value operand) {
+           return needsKeyPrefix(operand, seen);
+         });
+}
+
+/// Finds the reductions over all tokens, and gives their splits a space.
+void TilePlan::findSplits(func::FuncOp mixer, int64_t splitRows) {
+  auto step = mixer->getAttrOfType<StringAttr>(kStepAttr);
+  if (!step)
+    return;
+  Builder b(mixer.getContext());
+  history = b.getStringAttr(getHistorySpace(step.getValue())).getValue();
+  auto isOverHistory = [&](Attribute list) {
+    SmallVector<StringRef> names(cast<ArrayAttr>(list).getAsValueRange<StringAttr>());
+    SmallVector<StringRef> walked = getIndexAxes(names);
+    return walked.size() == 1 && getSpace(walked.front()) == history;
+  };
+  for (Operation &op : mixer.getBody().front()) {
+    auto streamed = dyn_cast<StreamedReductionOp>(op);
+    auto reduce = dyn_cast<ReduceOp>(op);
+    SmallPtrSet<Operation *, 16> seen;
+    bool isOver = (streamed && llvm::any_of(streamed.getAxes(), isOverHistory)) ||
+                  (reduce && isOverHistory(reduce.getAxes()));
+    if (isOver && llvm::none_of(op.getOperands(),
+                                [&](Value operand) { return needsKeyPrefix(operand, seen); }))
+      splits.insert(&op);
+  }
+  if (splits.empty())
+    return;
+  StringAttr name = b.getStringAttr(step.getValue() + ".split");
+  splitSpace = name.getValue();
+  Attribute block[] = {b.getStringAttr(history), b.getI64IntegerAttr(splitRows)};
+  SmallVector<NamedAttribute> blocks;
+  if (auto others = mixer->getAttrOfType<DictionaryAttr>(kBlocksAttr))
+    llvm::append_range(blocks, others);
+  blocks.push_back(b.getNamedAttr(name, b.getArrayAttr(block)));
+  mixer->setAttr(kBlocksAttr, b.getDictionaryAttr(blocks));
+}
+
+RankedTensorType TilePlan::getStoredType(Value value) const {
+  auto type = cast<RankedTensorType>(value.getType());
+  for (StringRef axis : getIndexAxes(getAxes(type)))
+    type = renameAxis(type, axis, getSpace(axis));
+  if (!value.getDefiningOp() || !isSplit(value.getDefiningOp()))
+    return type;
+  auto front = getTensorType(type.getElementType(), {splitSpace}, {ShapedType::kDynamic});
+  return joinAxes({front, type});
+}
+
+//===----------------------------------------------------------------------===//
+// The plan
+//===----------------------------------------------------------------------===//
+
+bool TilePlan::build(func::FuncOp mixer, int64_t splitRows, std::optional<TileFailure> &failure) {
+  findSplits(mixer, splitRows);
   SmallVector<std::pair<unsigned, StringRef>> keys;
   DenseMap<Operation *, StringRef> spaces;
   for (Operation &op : mixer.getBody().front()) {
@@ -274,7 +338,7 @@ bool TilePlan::build(func::FuncOp mixer, std::optional<TileFailure> &failure) {
       if (failure)
         return false;
       orders[&op] = getLevelOfAnchor(&op) * 2 + (isSequentialAnchor(&op) ? 0 : 1);
-      spaces[&op] = getRowSpace(&op);
+      spaces[&op] = isSplit(&op) ? history : getRowSpace(&op);
       keys.push_back({orders[&op], spaces[&op]});
     } else if (isa<AppendOp>(op) || (isa<BindOp>(op) && isPlannedBind(cast<BindOp>(op)))) {
       orders[&op] = getOrderOfStore(op.getResult(0), spaces[&op]);

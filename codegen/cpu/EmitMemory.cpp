@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/InPlaceLoads.h"
+#include "codegen/cpu/InPlaceStores.h"
 #include "codegen/cpu/Memory.h"
 #include "codegen/cpu/PhaseEmitter.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -374,6 +375,20 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
   return success();
 }
 
+Tile PhaseEmitter::getResultPlace(linalg::LinalgOp op, unsigned index) {
+  Tile place = getPlace(op, index);
+  tile::StoreOp store = getInPlaceStore(op, k.lanes);
+  auto found = store ? views.find(store.getView()) : views.end();
+  if (found == views.end())
+    return place;
+  auto [offsets, nonNegative] =
+      getOffsets(store.getOffsets(), [&](Value offset) { return getScalar(offset); });
+  Window window(k, found->second, offsets, nonNegative, place.shape, {});
+  Tile there = getInView(k, place, found->second, window.origin());
+  Value inside = storedInPlace[store] = window.isInside();
+  return inside ? choose(k, inside, there, place) : there;
+}
+
 LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
   auto found = views.find(op.getView());
   if (found == views.end())
@@ -410,6 +425,11 @@ LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
         },
         nullptr);
   };
+  if (auto done = storedInPlace.find(op); done != storedInPlace.end()) {
+    if (done->second)
+      k.ifThen(k.negate(done->second), emit);
+    return success();
+  }
   if (!isOptional(op.getView(), "state_out")) {
     emit();
     return success();

@@ -77,6 +77,8 @@ private:
   // EmitMemory.cpp
   mlir::LogicalResult emitLoad(tile::LoadOp op);
   mlir::LogicalResult emitStore(tile::StoreOp op);
+  /// The place of a result, or the memory where it is stored.
+  Tile getResultPlace(mlir::linalg::LinalgOp op, unsigned index);
   mlir::LogicalResult emitExtractSlice(mlir::tensor::ExtractSliceOp op);
   mlir::LogicalResult emitInsertSlice(mlir::tensor::InsertSliceOp op);
   mlir::LogicalResult emitInsert(mlir::tensor::InsertOp op);
@@ -112,6 +114,8 @@ private:
   mlir::IRMapping scalars;
   llvm::DenseMap<mlir::Value, Tile> tiles;
   llvm::DenseMap<mlir::Value, View> views;
+  /// Stores whose tile was made in place, and whether it was (null: always).
+  llvm::DenseMap<mlir::Operation *, mlir::Value> storedInPlace;
   Prefetches prefetches;
 };
 
