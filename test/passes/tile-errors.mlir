@@ -7,7 +7,7 @@
 // RUN: not mix-opt %s --mix-tile=element=f16 2>&1 | FileCheck %s --check-prefix=ELEMENT
 // RUN: not mix-opt %s --mix-tile=keys=0 2>&1 | FileCheck %s --check-prefix=KEYS
 //
-// FORM: error: option 'form' of mix-tile expects 'chunked' or 'recurrent', got 'fast'
+// FORM: error: option 'form' of mix-tile expects 'chunked', 'recurrent' or 'step', got 'fast'
 // ELEMENT: error: option 'element' of mix-tile expects 'f32' or 'f64', got 'f16'
 // KEYS: error: option 'keys' of mix-tile expects a positive number, got '0'
 

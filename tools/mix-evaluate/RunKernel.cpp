@@ -23,13 +23,19 @@ namespace {
 class Tensor {
 public:
   /// `stepsLast` says that the last dimension is strided too.
-  Tensor(const mixwright_arg &arg, ArrayRef<int64_t> sizes, bool stepsLast)
+  Tensor(const mixwright_arg &arg, ArrayRef<int64_t> sizes, bool stepsLast, int64_t pageRows)
       : dtype(arg.dtype), sizes(sizes) {
     strides.assign(sizes.size(), 1);
     int64_t step = stepsLast ? 3 : 1;
     for (size_t dim = sizes.size(); dim-- > 0;) {
       strides[dim] = step;
       step = step * sizes[dim] + 5;
+    }
+    if (arg.kind == MIXWRIGHT_CACHE) {
+      for (int64_t pages = (sizes.front() + pageRows - 1) / pageRows; pages-- > 0;)
+        table.push_back(pages);
+      paging = {table.data(), (int64_t)table.size(), pageRows, pageRows * strides[0] + 7};
+      step = paging.page_stride * std::max<int64_t>(paging.pages, 1);
     }
     bytes = step * elementBytes();
     // 0xff is NaN in every real type.
@@ -60,6 +66,9 @@ public:
 
   mixwright_dtype dtype;
   SmallVector<int64_t> sizes, strides;
+  /// Of a cache.
+  std::vector<int32_t> table;
+  mixwright_paging paging = {};
 
 private:
   int64_t elementBytes() const { return dtype == MIXWRIGHT_F32 || dtype == MIXWRIGHT_I32 ? 4 : 8; }
@@ -96,8 +105,12 @@ private:
     std::function<void(size_t, int64_t)> walk = [&](size_t dim, int64_t at) {
       if (dim == sizes.size())
         return body(n++, at);
-      for (int64_t i = 0; i < sizes[dim]; ++i)
-        walk(dim + 1, at + i * strides[dim]);
+      for (int64_t i = 0; i < sizes[dim]; ++i) {
+        bool isPaged = dim == 0 && paging.table;
+        walk(dim + 1, isPaged ? table[i / paging.page_rows] * paging.page_stride +
+                                    i % paging.page_rows * strides[dim]
+                              : at + i * strides[dim]);
+      }
     };
     walk(0, 0);
   }
@@ -136,8 +149,9 @@ private:
 } // namespace
 
 const Array *Call::find(const mixwright_arg &arg) const {
-  bool isState = arg.kind == MIXWRIGHT_STATE_IN;
-  if (!isState && arg.kind != MIXWRIGHT_INPUT && arg.kind != MIXWRIGHT_PARAM)
+  bool isState = arg.kind == MIXWRIGHT_STATE_IN || arg.kind == MIXWRIGHT_STATE;
+  if (arg.kind == MIXWRIGHT_OUTPUT || arg.kind == MIXWRIGHT_STATE_OUT ||
+      arg.kind == MIXWRIGHT_WORKSPACE)
     return nullptr;
   const llvm::StringMap<Array> &arrays = isState ? states : inputs;
   auto it = arrays.find(arg.name);
@@ -166,7 +180,7 @@ llvm::Error Call::makeTensors() {
       shape.push_back(arg.dims[dim].space >= 0 ? spaces[arg.dims[dim].space] : arg.dims[dim].size);
     if (llvm::any_of(shape, [](int64_t size) { return size < 0; }))
       return llvm::createStringError("no input gives the size of '%s'", arg.name);
-    auto tensor = std::make_unique<Tensor>(arg, shape, stepsLast[n]);
+    auto tensor = std::make_unique<Tensor>(arg, shape, stepsLast[n], kernel.cache_block);
     const Array *array = find(arg);
     if (array && ArrayRef<int64_t>(array->shape) != ArrayRef<int64_t>(shape))
       return llvm::createStringError("'%s' has another shape than the kernel expects", arg.name);
@@ -178,9 +192,7 @@ llvm::Error Call::makeTensors() {
     sizes.emplace_back();
     llvm::copy(tensor->strides, strides.back().begin());
     llvm::copy(tensor->sizes, sizes.back().begin());
-    // A cache lies in one piece.
-    int64_t rows = arg.kind == MIXWRIGHT_CACHE ? shape.front() : 0;
-    paging.push_back({nullptr, 1, (int64_t)llvm::alignTo(rows, kernel.cache_block), 0});
+    paging.push_back(tensor->paging);
     tensors.push_back(std::move(tensor));
   }
   return llvm::Error::success();
@@ -208,15 +220,16 @@ Expected<Evaluation> Call::collect() {
     const mixwright_arg &arg = kernel.args[n];
     if (!tensors[n]->gapsAreIntact())
       return llvm::createStringError("the kernel wrote beside the elements of '%s'", arg.name);
-    if (arg.kind != MIXWRIGHT_OUTPUT && arg.kind != MIXWRIGHT_STATE_OUT)
+    bool isState = arg.kind == MIXWRIGHT_STATE_OUT || arg.kind == MIXWRIGHT_STATE ||
+                   arg.kind == MIXWRIGHT_CACHE;
+    if (arg.kind != MIXWRIGHT_OUTPUT && !isState)
       continue;
     Array array;
     for (int32_t dim = 0; dim < arg.rank; ++dim)
       array.axes.push_back(arg.dims[dim].axis);
     array.shape.assign(tensors[n]->sizes.begin(), tensors[n]->sizes.end());
     array.data = tensors[n]->get();
-    (arg.kind == MIXWRIGHT_OUTPUT ? evaluation.outputs : evaluation.states)[arg.name] =
-        std::move(array);
+    (isState ? evaluation.states : evaluation.outputs)[arg.name] = std::move(array);
   }
   return evaluation;
 }
@@ -230,9 +243,7 @@ Expected<Evaluation> Call::run() {
   return collect();
 }
 
-Expected<Evaluation> mix::runOnCpu(ModuleOp module, StringRef mixer, StringRef chip,
-                                   const llvm::StringMap<Array> &inputs,
-                                   const llvm::StringMap<Array> &states) {
+Expected<KernelFn> mix::compileForCpu(ModuleOp module, StringRef mixer, StringRef chip) {
   SmallVector<func::FuncOp> phases = getPhases(module, mixer);
   if (phases.empty())
     return llvm::createStringError("there is no tile program of mixer '" + mixer + "'");
@@ -253,8 +264,12 @@ Expected<Evaluation> mix::runOnCpu(ModuleOp module, StringRef mixer, StringRef c
   auto loaded = cpu::load(*object);
   if (!loaded)
     return loaded.takeError();
-  for (const mixwright_kernel *kernel : (*loaded)->getKernels())
+  std::shared_ptr<cpu::LoadedObject> code = std::move(*loaded);
+  for (const mixwright_kernel *kernel : code->getKernels())
     if (mixer == kernel->mixer)
-      return Call(*kernel, inputs, states, stepsLast).run();
+      return [=](const llvm::StringMap<Array> &inputs, const llvm::StringMap<Array> &states) {
+        (void)code; // The kernel lives in it.
+        return Call(*kernel, inputs, states, stepsLast).run();
+      };
   return llvm::createStringError("the object has no kernel of mixer '" + mixer + "'");
 }

@@ -282,13 +282,17 @@ static Expected<Evaluation> evaluateNamed(ModuleOp module, StringRef name,
 static Expected<Evaluation> evaluateOther(ModuleOp module, StringRef name,
                                           const llvm::StringMap<Array> &inputs,
                                           const llvm::StringMap<Array> &states) {
+  KernelFn run = [&](const auto &given, const auto &kept) {
+    return evaluateNamed(module, name, given, kept);
+  };
+  if (!cpuChip.empty()) {
+    Expected<KernelFn> compiled = compileForCpu(module, name, cpuChip);
+    if (!compiled)
+      return compiled.takeError();
+    run = std::move(*compiled);
+  }
   std::optional<StepSignature> steps = getStepSignature(module, name);
-  if (steps)
-    return evaluateInSteps(*steps, inputs, seed, [&](const auto &given, const auto &kept) {
-      return evaluateNamed(module, name, given, kept);
-    });
-  return cpuChip.empty() ? evaluateNamed(module, name, inputs, states)
-                         : runOnCpu(module, name, cpuChip, inputs, states);
+  return steps ? evaluateInSteps(*steps, inputs, seed, run) : run(inputs, states);
 }
 
 /// Evaluates one mixer, and compares it with the other file. Yields whether the
