@@ -65,8 +65,13 @@ static bool isKnownBefore(Value value, Operation *op) {
   return !definition || definition->getBlock() != op->getBlock() || definition->isBeforeInBlock(op);
 }
 
+/// Whether the op only moves elements, which it does by way of registers and a layout of its own.
+static bool isMove(linalg::LinalgOp op) {
+  return !isa<linalg::GenericOp>(op) || op.getBlock()->getOperations().size() == 1;
+}
+
 tile::StoreOp cpu::getInPlaceStore(linalg::LinalgOp op, int64_t lanes) {
-  if (op->getNumResults() != 1 || op.getNumLoops() != op.getNumParallelLoops() ||
+  if (isMove(op) || op->getNumResults() != 1 || op.getNumLoops() != op.getNumParallelLoops() ||
       !op.getIndexingMapsArray().back().isIdentity())
     return {};
   Value result = op->getResult(0);
