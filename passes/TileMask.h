@@ -132,8 +132,7 @@ private:
   std::optional<Scaled> replaceQuotients(const Linear &form);
   Interval getNumbers(const Linear &linear);
   Interval getAtomNumbers(mlir::Value atom);
-  Interval solveDistance(const Linear &linear, mlir::Value later, mlir::Value earlier);
-  mlir::Value getPosition(llvm::StringRef variable) const { return positions.lookup(variable); }
+  Interval solveDistance(const Linear &linear, llvm::StringRef later, llvm::StringRef earlier);
 
   // Ranges.
   IndexRange getRange(const Linear &linear);

@@ -107,7 +107,7 @@ Interval MaskAnalysis::getNumbers(const Linear &linear) {
 }
 
 /// Bounds of `later - earlier` where `linear <= 0`.
-Interval MaskAnalysis::solveDistance(const Linear &linear, Value later, Value earlier) {
+Interval MaskAnalysis::solveDistance(const Linear &linear, StringRef later, StringRef earlier) {
   Interval result;
   auto tighten = [&](Interval other) {
     if (other.first)
@@ -136,14 +136,16 @@ Interval MaskAnalysis::solveDistance(const Linear &linear, Value later, Value ea
     return result;
   }
   std::optional<Scaled> scaled = replaceQuotients(linear);
-  if (!scaled)
+  // The values that stand for the positions are known now.
+  Value i = positions.lookup(later), j = positions.lookup(earlier);
+  if (!scaled || !i || !j)
     return {};
   // `c (later - earlier) + rest <= 0`, with what is left of either position in the rest.
-  for (auto [kept, sign] : {std::pair(later, 1), std::pair(earlier, -1)}) {
+  for (auto [kept, sign] : {std::pair(i, 1), std::pair(j, -1)}) {
     int64_t factor = scaled->linear.terms.lookup(kept) * sign;
     Linear difference;
-    difference.terms[later] = 1;
-    difference.terms[earlier] = -1;
+    difference.terms[i] = 1;
+    difference.terms[j] = -1;
     std::optional<Linear> rest = combine(scaled->linear, -factor, difference);
     std::optional<int64_t> least = rest ? getNumbers(*rest).first : std::nullopt;
     if (factor == 0 || !least)
@@ -158,10 +160,8 @@ Interval MaskAnalysis::solveDistance(const Linear &linear, Value later, Value ea
 }
 
 Interval MaskAnalysis::getDistances(Value predicate, StringRef later, StringRef earlier) {
-  return interpretIntervals(predicate, [&](const Linear &linear) -> Interval {
-    Value i = positions.lookup(later), j = positions.lookup(earlier);
-    return i && j ? solveDistance(linear, i, j) : Interval();
-  });
+  return interpretIntervals(
+      predicate, [&](const Linear &linear) { return solveDistance(linear, later, earlier); });
 }
 
 Interval MaskAnalysis::getDistances(Value index, Value position) {

@@ -82,6 +82,16 @@ SmallVector<Tile> PhaseEmitter::rowLoop(ArrayRef<Tile> states, ArrayRef<Tile> ou
   SmallVector<Tile> tiles(states);
   llvm::append_range(tiles, outputs);
   Value start = slots[rowSlot].offset;
+  // A step takes one token at a time.
+  if (parameters.isStep) {
+    Value row = tb.index(0);
+    unsigned slot = addSlot({"", rowSpace, start, row, rowScope});
+    SmallVector<Tile> next, outs;
+    body(rowScope, slot, states, next, outs);
+    for (auto [out, into] : llvm::zip(outs, outputs))
+      next.push_back(tb.insert(out, into, row));
+    return next;
+  }
   Value count =
       arith::MinSIOp::create(tb.builder, tb.loc, getRowsLeft(), tb.index(tb.getSize(kRow)));
   return loop(rowScope, tb.index(0), count, 1, tiles,
