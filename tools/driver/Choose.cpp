@@ -14,20 +14,26 @@ using llvm::StringRef;
 Expected<FormChoice> mix::driver::parseForm(StringRef text) {
   if (text == "auto")
     return FormChoice();
-  for (Form form : {Form::Chunked, Form::Recurrent, Form::Reference})
+  for (Form form : {Form::Chunked, Form::Recurrent, Form::Step, Form::Reference})
     if (text == getFormName(form))
       return FormChoice(form);
-  return llvm::createStringError("--form: expected auto, chunked, recurrent or reference, got '" +
-                                 text + "'");
+  return llvm::createStringError(
+      "--form: expected auto, chunked, recurrent, step or reference, got '" + text + "'");
+}
+
+llvm::SmallVector<Form, 2> mix::driver::getCandidates(FormChoice wanted) {
+  if (!wanted)
+    return {Form::Chunked, Form::Recurrent};
+  if (*wanted == Form::Reference)
+    return {};
+  return {*wanted};
 }
 
 Expected<ChosenKernel> mix::driver::chooseKernel(Spec &spec, const SizeMap &sizes,
                                                  FormChoice wanted, ElementType type,
                                                  mlir::TimingScope *timing) {
   ChosenKernel chosen;
-  for (Form form : {Form::Chunked, Form::Recurrent}) {
-    if (wanted.value_or(form) != form)
-      continue;
+  for (Form form : getCandidates(wanted)) {
     Expected<CompiledKernel> kernel = compile(spec, sizes, {form, type, "native", timing});
     if (kernel) {
       chosen.form = form;
