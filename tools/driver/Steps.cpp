@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/driver/Steps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/STLExtras.h"
 #include <cmath>
 #include <cstring>
@@ -27,6 +28,54 @@ int64_t mix::driver::getLargestWindow(const mixwright_kernel &kernel) {
   for (const mixwright_arg &arg : getArgs(kernel))
     window = std::max(window, arg.window);
   return window;
+}
+
+//===----------------------------------------------------------------------===//
+// Arguments
+//===----------------------------------------------------------------------===//
+
+static std::string getElementName(mlir::Type type) {
+  return (type.isInteger() ? "int"
+          : type.isBF16()  ? "bfloat"
+                           : "float") +
+         std::to_string(type.getIntOrFloatBitWidth());
+}
+
+std::vector<StepArgument> mix::driver::getStepArguments(mlir::ModuleOp programs) {
+  std::vector<StepArgument> arguments;
+  auto phases = programs.getOps<mlir::func::FuncOp>();
+  if (phases.empty())
+    return arguments;
+  mlir::func::FuncOp phase = *phases.begin();
+  auto getStrings = [&](unsigned n, StringRef attribute) {
+    llvm::SmallVector<std::string, 4> strings;
+    if (auto array = phase.getArgAttrOfType<mlir::ArrayAttr>(n, attribute))
+      for (StringRef text : array.getAsValueRange<mlir::StringAttr>())
+        strings.push_back(text.str());
+    return strings;
+  };
+  for (unsigned n = 0; n < phase.getNumArguments(); ++n) {
+    auto view = mlir::dyn_cast<mlir::MemRefType>(phase.getArgumentTypes()[n]);
+    auto name = phase.getArgAttrOfType<mlir::StringAttr>(n, "mix.name");
+    auto kind = phase.getArgAttrOfType<mlir::StringAttr>(n, "mix.kind");
+    if (!view || !name || !kind || kind == "workspace")
+      continue;
+    StepArgument argument;
+    argument.name = name.str();
+    argument.kind = kind.str();
+    argument.elementType = getElementName(view.getElementType());
+    argument.axes = getStrings(n, "mix.axes");
+    argument.bytes = llvm::divideCeil(view.getElementType().getIntOrFloatBitWidth(), 8);
+    for (int64_t size : view.getShape()) {
+      argument.sizes.push_back(mlir::ShapedType::isDynamic(size) ? -1 : size);
+      argument.bytes *= mlir::ShapedType::isDynamic(size) ? 1 : size;
+    }
+    if (auto window = phase.getArgAttrOfType<mlir::IntegerAttr>(n, "mix.window"))
+      argument.window = window.getInt();
+    llvm::append_range(argument.sources, getStrings(n, "mix.sources"));
+    arguments.push_back(std::move(argument));
+  }
+  return arguments;
 }
 
 //===----------------------------------------------------------------------===//

@@ -13,9 +13,28 @@
 #ifndef MIXWRIGHT_TOOLS_DRIVER_STEPS_H
 #define MIXWRIGHT_TOOLS_DRIVER_STEPS_H
 
+#include "mlir/IR/BuiltinOps.h"
 #include "tools/driver/RunKernel.h"
 
 namespace mix::driver {
+
+/// An argument of the tile programs of a step form, workspaces left out.
+struct StepArgument {
+  std::string name;
+  std::string kind;        ///< "input", "param", "position", "state", "cache", "output"
+  std::string elementType; ///< "float32"
+  llvm::SmallVector<std::string, 4> axes;
+  llvm::SmallVector<int64_t, 4> sizes; ///< -1: given by the tokens of a call
+  int64_t window = 0;                  ///< of a cache: 0 if it keeps all tokens
+  std::vector<std::string> sources;    ///< of a cache: what it is made of
+
+  bool isKept() const { return kind == "state" || kind == "cache"; }
+  /// Of one head: a state, or the row of a token in a cache.
+  int64_t bytes = 0;
+};
+
+/// The arguments of a step form at level L3, in the order of the kernel's.
+std::vector<StepArgument> getStepArguments(mlir::ModuleOp programs);
 
 /// How the caches of a call lie in memory.
 struct CacheLayout {

@@ -8,6 +8,7 @@
 #include "tools/mixc/Checks.h"
 #include "tools/driver/RunKernel.h"
 #include "tools/mixc/PackedCheck.h"
+#include "tools/mixc/StepCheck.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cstring>
@@ -229,12 +230,11 @@ public:
     std::vector<SizeMap> sets = makeFeatureSizes(signature, options.sizes);
     if (Error error = plan(sets.back()))
       return std::move(error);
-    for (auto [form, type] :
-         {std::pair(Form::Chunked, ElementType::F32), std::pair(Form::Chunked, ElementType::F64),
-          std::pair(Form::Recurrent, ElementType::F32),
-          std::pair(Form::Recurrent, ElementType::F64),
-          std::pair(Form::Reference, ElementType::F64)})
-      report.forms.push_back({form, type, "", {}, {}});
+    for (Form form : {Form::Chunked, Form::Recurrent, Form::Step})
+      for (ElementType type : {ElementType::F32, ElementType::F64})
+        if (form != Form::Step || !findTokenAxis(signature).empty())
+          report.forms.push_back({form, type, "", {}, {}});
+    report.forms.push_back({Form::Reference, ElementType::F64, "", {}, {}});
     for (const SizeMap &features : sets)
       for (ElementType type : {ElementType::F32, ElementType::F64})
         if (Error error = checkType(features, type))
@@ -270,9 +270,14 @@ private:
     if (which.isPacked)
       if (Error error = packSequences(signature, findTokenAxis(signature), shape))
         return std::move(error);
-    StringRef shared = which.sharesHeads ? StringRef(signature.inputs.front().name) : "";
-    Call call = drawCall(signature, shape, report.plan, which.givesStates,
-                         /*seed=*/static_cast<uint64_t>(which.tokens) + 1, shared);
+    return drawRounded(shape, type, which.givesStates, which.tokens,
+                       which.sharesHeads ? StringRef(signature.inputs.front().name) : "");
+  }
+
+  Call drawRounded(const CallShape &shape, ElementType type, bool givesStates, int64_t tokens,
+                   StringRef oneHead) {
+    Call call = drawCall(signature, shape, report.plan, givesStates,
+                         /*seed=*/static_cast<uint64_t>(tokens) + 1, oneHead);
     for (TensorMap *group : {&call.inputs, &call.states})
       for (auto &entry : *group)
         if (isReal(entry.second.getType()))
@@ -343,6 +348,11 @@ private:
       return;
     }
     form.notes = kernel->getNotes().vec();
+    if (form.form == Form::Step) {
+      for (const StepCase &which : makeStepCases(kernel->get(), canPack(signature)))
+        form.cases.push_back(checkStepCase(which, kernel->get(), features, form.type, evaluate));
+      return;
+    }
     Runner run = [&](const Call &call) -> Expected<CallResult> {
       BoundKernel bound(kernel->get(), signature, call);
       bound.poisonResults();
@@ -370,6 +380,43 @@ private:
     checked.failure = influence ? *influence : toString(influence.takeError());
     checked.passed = checked.failure.empty();
     return checked;
+  }
+
+  CheckedCase checkStepCase(const StepCase &which, const mixwright_kernel &kernel,
+                            const SizeMap &features, ElementType type, const Runner &evaluate) {
+    CheckedCase checked{which.name, formatSizes(signature, features), {}, "", false};
+    if (Error error = runStepCase(which, kernel, features, type, evaluate, checked))
+      checked.failure = toString(std::move(error));
+    checked.passed = checked.failure.empty() && checked.comparison.error <= getTolerance(type);
+    return checked;
+  }
+
+  Error runStepCase(const StepCase &which, const mixwright_kernel &kernel, const SizeMap &features,
+                    ElementType type, const Runner &evaluate, CheckedCase &checked) {
+    Expected<SizeMap> sizes = makeSizes(signature, features, which.tokens);
+    if (!sizes)
+      return sizes.takeError();
+    const Argument &shared = signature.inputs[signature.inputs.size() > 1 ? 1 : 0];
+    Call call = drawRounded({MIXWRIGHT_BTHD, which.batch, which.heads, std::move(*sizes)}, type,
+                            /*givesStates=*/false, which.tokens,
+                            which.sharesHeads ? StringRef(shared.name) : "");
+    Expected<CallResult> expected = evaluate(call);
+    if (!expected)
+      return expected.takeError();
+    StepPlan plan = planSteps(kernel, which);
+    StringRef axis = findTokenAxis(signature);
+    Expected<CallResult> result = runInSteps(kernel, signature, axis, call, plan, pool);
+    if (!result)
+      return result.takeError();
+    checked.comparison = compare(*result, *expected);
+    if (which.isStaggered)
+      return Error::success();
+    Expected<std::string> influence =
+        findStepInfluence(kernel, signature, axis, call, plan, *result);
+    if (!influence)
+      return influence.takeError();
+    checked.failure = *influence;
+    return Error::success();
   }
 
   Spec &spec;

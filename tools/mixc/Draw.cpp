@@ -72,6 +72,7 @@ Command mix::mixc::getDrawCommand() {
           "behaves: numbers are N(0, 1) unless it explodes on those.",
           "mixc draw examples/gated_delta_rule.mix --shape B=2,H=8,T=1024,K=64,V=64 --output data",
           {getShapeOption(),
+           getPackingOption(),
            {"output", Option::Value, "DIR", "where to (default: here)"},
            {"dtype", Option::Value, "TYPE", "f32 (default) or f64"},
            {"seed", Option::Value, "N", "another seed gives other numbers (default: 1)"},
