@@ -122,6 +122,11 @@ static llvm::SmallVector<int64_t, 6> addBatchAndHeads(llvm::ArrayRef<int64_t> de
   return shape;
 }
 
+/// What is read before it is written shows.
+static void poison(Tensor &tensor) {
+  tensor.fill(isReal(tensor.getType()) ? NAN : std::numeric_limits<int32_t>::min());
+}
+
 static void makeCache(const mixwright_kernel &kernel, const mixwright_arg &arg,
                       const Signature &signature, const CacheLayout &layout, Call &call) {
   int64_t rows = layout.rows;
@@ -142,7 +147,7 @@ static void makeCache(const mixwright_kernel &kernel, const mixwright_arg &arg,
   Tensor cache(getElementType(arg.dtype),
                addBatchAndHeads(declared, /*hasRows=*/true, call.shape.layout, batch,
                                 countCacheHeads(kernel, arg, signature, call)));
-  cache.fill(NAN);
+  poison(cache);
   call.states[arg.name] = std::move(cache);
 }
 
@@ -154,7 +159,7 @@ static void makeState(const mixwright_arg &arg, Call &call) {
   Tensor state(getElementType(arg.dtype),
                addBatchAndHeads(declared, /*hasRows=*/false, call.shape.layout,
                                 hasBatch ? call.shape.batch : -1, call.shape.heads));
-  state.fill(NAN);
+  poison(state);
   call.states[arg.name] = std::move(state);
 }
 
