@@ -70,6 +70,7 @@ function(mixwright_link_static_llvm name)
   endforeach()
   llvm_map_components_to_libnames(llvm_libraries
     ${LLVM_NATIVE_ARCH} aarch64codegen aarch64desc aarch64info x86codegen x86desc x86info
+    amdgpucodegen amdgpudesc amdgpuinfo nvptxcodegen nvptxdesc nvptxinfo
     core irreader linker orcjit passes support target targetparser)
   target_link_libraries(${name} PRIVATE
     MLIRAffineToStandard MLIRArithToLLVM MLIRArithTransforms MLIRBuiltinToLLVMIRTranslation
@@ -78,7 +79,7 @@ function(mixwright_link_static_llvm name)
     MLIRUBToLLVM MLIRVectorToLLVM MLIRVectorTransforms MLIRTargetLLVMIRExport
     ${llvm_libraries})
   # A program at a fixed address has nothing to relocate when it starts.
-  target_link_options(${name} PRIVATE -no-pie -Wl,--as-needed -Wl,--gc-sections)
+  target_link_options(${name} PRIVATE -no-pie -static-libstdc++ -static-libgcc -Wl,--as-needed -Wl,--gc-sections)
 endfunction()
 
 # A GoogleTest program. Goes to the folder that lit searches for unit tests; the

@@ -83,7 +83,7 @@ bool mix::isContraction(linalg::LinalgOp op) {
   if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 ||
       op.getNumLoops() == op.getNumParallelLoops())
     return false;
-  if (isa<linalg::ContractOp>(op))
+  if (isa<linalg::ContractOp>(op) || op->hasAttr(kPairsAttr))
     return true;
   Block *body = op.getBlock();
   auto add = body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();

@@ -30,7 +30,11 @@ struct Access {
 /// The access of every operand of a linalg op; failure if a map is not linear.
 llvm::FailureOr<llvm::SmallVector<Access>> getAccesses(mlir::linalg::LinalgOp op);
 
-/// Whether the op is `out += a * b`, summed over its reduction loops.
+/// Attribute of a `linalg.generic` on pairs of bf16 (the first in the lower half of an i32) whose
+/// body adds the two products of an element of each operand to the output.
+inline constexpr llvm::StringLiteral kPairsAttr = "cpu.pairs";
+
+/// Whether the op is `out += a * b`, summed over its reduction loops, perhaps on pairs.
 bool isContraction(mlir::linalg::LinalgOp op);
 
 /// How the loops of a contraction are walked by a micro-kernel: lanes along

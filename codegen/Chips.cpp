@@ -50,10 +50,22 @@ uint64_t mix::getNeeds(llvm::StringRef triple, llvm::StringRef cpu, llvm::String
 static std::vector<Chip> makeChips() {
   constexpr const char *x86 = "x86_64-unknown-linux-gnu", *arm = "aarch64-unknown-linux-gnu";
   std::vector<Chip> chips = {
-      {"x86-64-v4", x86, "x86-64-v4", "", 0, 64, {8, 2}, {1, 8}, true, true},
-      {"x86-64-v3", x86, "x86-64-v3", "", 0, 32, {4, 3}, {1, 8}, true, false},
-      {"x86-64-v2", x86, "x86-64-v2", "", 0, 16, {4, 3}, {1, 8}, false, false},
-      {"aarch64", arm, "generic", "+neon", 0, 16, {6, 4}, {1, 8}, true, false},
+      {"avx512-bf16",
+       x86,
+       "x86-64-v4",
+       "+avx512bf16",
+       0,
+       64,
+       {8, 2},
+       {1, 8},
+       true,
+       true,
+       true,
+       true},
+      {"x86-64-v4", x86, "x86-64-v4", "", 0, 64, {8, 2}, {1, 8}, true, true, true, false},
+      {"x86-64-v3", x86, "x86-64-v3", "", 0, 32, {4, 3}, {1, 8}, true, false, true, false},
+      {"x86-64-v2", x86, "x86-64-v2", "", 0, 16, {4, 3}, {1, 8}, false, false, false, false},
+      {"aarch64", arm, "generic", "+neon", 0, 16, {6, 4}, {1, 8}, true, false, true, false},
   };
   for (Chip &chip : chips)
     chip.needs = getNeeds(chip.triple, chip.cpu, chip.features);

@@ -37,6 +37,8 @@ struct Chip {
   RegisterTile rowTile; ///< For products with one row.
   bool fusesMultiplyAdd;
   bool scalesExponents; ///< A vector `llvm.ldexp` is one instruction.
+  bool convertsHalves;  ///< Conversions between f16 and f32 are instructions.
+  bool multipliesPairs; ///< So is adding the products of two pairs of bf16 to f32 lanes.
 
   /// Elements of a type of `elementBytes` in one vector.
   int64_t getLanes(int64_t elementBytes) const { return vectorBytes / elementBytes; }

@@ -19,6 +19,8 @@ Type mix::getStorageType(Type element) {
     return IntegerType::get(element.getContext(), 8);
   if (element.isIndex())
     return IntegerType::get(element.getContext(), 64);
+  if (element.isBF16() || element.isF16())
+    return IntegerType::get(element.getContext(), 16);
   return element;
 }
 
@@ -29,7 +31,7 @@ int64_t mix::getStorageBytes(Type element) {
 Type mix::getRealType(func::FuncOp phase) {
   for (Type type : phase.getArgumentTypes())
     if (auto view = dyn_cast<MemRefType>(type))
-      if (isa<FloatType>(view.getElementType()))
+      if (view.getElementType().isF64())
         return view.getElementType();
   return Float32Type::get(phase.getContext());
 }

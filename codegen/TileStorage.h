@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // What the targets agree on about tiles in memory: the last axis is contiguous, i1 is
-// one byte, index is 8 bytes. A value needs no memory of its own if it is a view of
+// one byte, index is 8 bytes, bf16 and f16 are integers of two bytes (not every chip can load
+// them as what they are). A value needs no memory of its own if it is a view of
 // another tile, if all its elements are one scalar ("splat"), or if it has no content
 // (tensor.empty).
 //
@@ -24,7 +25,7 @@ namespace mix {
 mlir::Type getStorageType(mlir::Type element);
 int64_t getStorageBytes(mlir::Type element);
 
-/// The real element type of a phase (f32 or f64), from its arguments and tiles.
+/// The type in which a phase computes with reals: f64 if a tensor of it is f64, else f32.
 mlir::Type getRealType(mlir::func::FuncOp phase);
 
 /// The tile that the value is a view of, or null. Views are slices and reshapes

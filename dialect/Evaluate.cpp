@@ -67,6 +67,7 @@ Expected<Tensors> Evaluator::evaluateOp(Operation *op) {
       .Case([&](SoftmaxOp op) { return evaluateSoftmax(op); })
       .Case([&](PrefixOp op) { return evaluatePrefix(op); })
       .Case([&](TopKOp op) { return evaluateTopK(op); })
+      .Case([&](LargestOp op) { return evaluateLargest(op); })
       .Case([&](InitialOp op) { return evaluateInitial(op); })
       .Case([&](ForOp op) { return evaluateFor(op); })
       .Case([&](AffineScanOp op) { return evaluateAffineScan(op); })

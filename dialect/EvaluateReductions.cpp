@@ -177,41 +177,71 @@ Expected<Tensors> Evaluator::evaluatePrefix(PrefixOp op) {
   return Tensors{result};
 }
 
-// True at the n largest scores along the axis where mask; ties go to the lower position.
-Expected<Tensors> Evaluator::evaluateTopK(TopKOp op) {
-  Axes axes = getAxes(op.getScore());
-  Axes rest = without(axes, {op.getAxis()});
+/// One row of scores along an axis, with its mask.
+struct mix::ScoreRow {
+  const double *score, *mask;
+  int64_t scoreStep, maskStep, size;
+
+  /// The positions of the n largest where mask, the largest first; ties go to the lower
+  /// position. -inf and what is not a number are never chosen.
+  std::vector<int64_t> getLargest(int64_t n) const {
+    std::vector<int64_t> positions;
+    for (int64_t i = 0; i < size; ++i)
+      if (mask[i * maskStep] != 0.0 && score[i * scoreStep] > -kInfinity)
+        positions.push_back(i);
+    llvm::sort(positions, [&](int64_t i, int64_t j) {
+      double x = score[i * scoreStep], y = score[j * scoreStep];
+      return x > y || (x == y && i < j);
+    });
+    positions.resize(std::min<int64_t>(positions.size(), n));
+    return positions;
+  }
+};
+
+/// Calls `fn(row, offset)` for every row of scores along the axis; `offset` is where the row
+/// starts in a tensor with the strides `result` along the other axes.
+template <typename Op>
+void Evaluator::forEachScoreRow(Op op, ArrayRef<int64_t> result,
+                                llvm::function_ref<void(const ScoreRow &, int64_t)> fn) {
+  Axes rest = without(getAxes(op.getScore()), {op.getAxis()});
   const Tensor &score = get(op.getScore()), &mask = get(op.getMask());
-  Tensor result = Tensor::make(score.shape);
-  auto stepOf = [&](const Tensor &tensor, Value value) {
-    return tensor.strides[findAxis(value.getType(), op.getAxis())];
-  };
-  int64_t scoreStep = stepOf(score, op.getScore()), maskStep = stepOf(mask, op.getMask());
-  int64_t resultStep = stepOf(result, op.getScore());
-  int64_t size = score.shape[findAxis(op.getScore().getType(), op.getAxis())];
-  // A score that is not a number counts as the smallest.
-  auto scoreAt = [&](int64_t start, int64_t i) {
-    double x = score.data()[start + i * scoreStep];
-    return std::isnan(x) ? -kInfinity : x;
-  };
+  int64_t dim = findAxis(op.getScore().getType(), op.getAxis());
+  int64_t maskDim = findAxis(op.getMask().getType(), op.getAxis());
   Shape scoreStrides = stridesAlong(rest, op.getScore());
   Shape maskStrides = stridesAlong(rest, op.getMask());
-  Shape resultStrides = mix::stridesAlong(rest, axes, result.strides);
-  forEachElement<3>(getShape(rest), {scoreStrides.data(), maskStrides.data(), resultStrides.data()},
+  forEachElement<3>(getShape(rest), {scoreStrides.data(), maskStrides.data(), result.data()},
                     [&](auto at) {
-                      std::vector<int64_t> candidates;
-                      for (int64_t i = 0; i < size; ++i)
-                        if (mask.data()[at[1] + i * maskStep] != 0.0)
-                          candidates.push_back(i);
-                      llvm::sort(candidates, [&](int64_t i, int64_t j) {
-                        double x = scoreAt(at[0], i), y = scoreAt(at[0], j);
-                        return x > y || (x == y && i < j);
-                      });
-                      if ((int64_t)candidates.size() > (int64_t)op.getN())
-                        candidates.resize(op.getN());
-                      for (int64_t i : candidates)
-                        result.data()[at[2] + i * resultStep] = 1.0;
+                      fn({score.data() + at[0], mask.data() + at[1], score.strides[dim],
+                          mask.strides[maskDim], score.shape[dim]},
+                         at[2]);
                     });
+}
+
+// True at the n largest scores along the axis where mask.
+Expected<Tensors> Evaluator::evaluateTopK(TopKOp op) {
+  Axes axes = getAxes(op.getScore());
+  Tensor result = Tensor::make(get(op.getScore()).shape);
+  int64_t step = result.strides[findAxis(op.getScore().getType(), op.getAxis())];
+  Shape strides = mix::stridesAlong(without(axes, {op.getAxis()}), axes, result.strides);
+  forEachScoreRow(op, strides, [&](const ScoreRow &row, int64_t offset) {
+    for (int64_t i : row.getLargest(op.getN()))
+      result.data()[offset + i * step] = 1.0;
+  });
+  return Tensors{result};
+}
+
+// The positions of the n largest scores along the axis where mask; -1 where there are fewer.
+Expected<Tensors> Evaluator::evaluateLargest(LargestOp op) {
+  Axes rest = without(getAxes(op.getScore()), {op.getAxis()});
+  Shape shape = getShape(rest);
+  shape.push_back(op.getN());
+  Tensor result = Tensor::make(shape, -1.0);
+  forEachScoreRow(op, ArrayRef(result.strides).drop_back(),
+                  [&](const ScoreRow &row, int64_t offset) {
+                    std::vector<int64_t> largest = row.getLargest(op.getN());
+                    for (auto [n, position] : llvm::enumerate(largest))
+                      result.data()[offset + n] = position;
+                  });
   return Tensors{result};
 }
 

@@ -26,7 +26,7 @@ struct Instruction {
   Elementwise fn;
   std::array<unsigned, 3> operands;
   std::optional<unsigned> loop;
-  bool rounds;
+  RoundFn round; ///< Null if the result is kept as it is.
 };
 
 /// A body: block arguments are the first registers, then captured scalars and
@@ -87,7 +87,7 @@ private:
       instruction.fn = *fn;
       for (auto [n, operand] : llvm::enumerate(op->getOperands()))
         instruction.operands[n] = getRegister(operand);
-      instruction.rounds = rounding == TileRounding::Float && op->getResult(0).getType().isF32();
+      instruction.round = getRounding(op->getResult(0).getType(), rounding);
     }
     program.instructions.push_back(instruction);
     program.targets.push_back(registerOf[op->getResult(0)] = addRegister(0.0));
@@ -112,8 +112,8 @@ bool run(Program &program, ArrayRef<int64_t> index) {
                 : fn.unary       ? fn.unary(r[x])
                 : fn.binary      ? fn.binary(r[x], r[y])
                                  : fn.ternary(r[x], r[y], r[z]);
-    if (instruction.rounds)
-      r[target] = static_cast<float>(r[target]);
+    if (instruction.round)
+      r[target] = instruction.round(r[target]);
   }
   return true;
 }

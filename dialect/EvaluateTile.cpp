@@ -10,6 +10,7 @@
 #include "dialect/EvaluateSizes.h"
 #include "dialect/EvaluateTileOps.h"
 #include "dialect/Mix.h"
+#include "dialect/NarrowReals.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -109,12 +110,26 @@ private:
 
 } // namespace
 
+RoundFn mix::getRounding(Type type, TileRounding rounding) {
+  Type element = getElementTypeOrSelf(type);
+  if (rounding == TileRounding::Exact)
+    return nullptr;
+  if (element.isF32())
+    return [](double x) { return double(static_cast<float>(x)); };
+  if (element.isBF16())
+    return [](double x) { return kBFloat16.round(x); };
+  if (element.isF16())
+    return [](double x) { return kFloat16.round(x); };
+  return nullptr;
+}
+
 Tensor mix::roundTo(Type type, Tensor tensor, TileRounding rounding) {
-  if (rounding == TileRounding::Exact || !getElementTypeOrSelf(type).isF32())
+  RoundFn round = getRounding(type, rounding);
+  if (!round)
     return tensor;
   std::vector<double> elements = tensor.elements();
   for (double &element : elements)
-    element = static_cast<float>(element);
+    element = round(element);
   return Tensor::make(tensor.shape, std::move(elements));
 }
 
@@ -175,6 +190,11 @@ Expected<Tensors> TileInterpreter::evaluateOp(Operation *op) {
       .Case([&](tile::LoadOp op) { return evaluateLoad(op); })
       .Case([&](tile::ScanOp op) -> Result {
         return Tensors{evaluateTileOp(op, get(op.getSource()))};
+      })
+      .Case([&](tile::LargestOp op) -> Result {
+        auto [values, positions] = evaluateTileOp(op, get(op.getScores()), getIndex(op.getFirst()),
+                                                  get(op.getValues()), get(op.getPositions()));
+        return Tensors{values, positions};
       })
       .Case([&](tile::DecayRatioOp op) -> Result {
         return Tensors{evaluateTileOp(op, get(op.getDecay()))};

@@ -18,9 +18,9 @@
 
 namespace mix {
 
-/// Whether `f32` values of a tile program are rounded, or kept in double precision
-/// to tell an error of the algebra from an error of rounding.
-enum class TileRounding { Exact, Float };
+/// Whether every value of a tile program is rounded to its type (`f32`, `bf16`, `f16`), or
+/// kept in double precision to tell an error of the algebra from an error of rounding.
+enum class TileRounding { Exact, Typed };
 
 /// The phases (`tile.phase`) of a mixer (`tile.mixer`) in their order; empty if the
 /// module has none.

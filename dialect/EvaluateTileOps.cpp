@@ -60,6 +60,28 @@ Tensor mix::evaluateTileOp(tile::ScanOp op, const Tensor &source) {
   return result;
 }
 
+// Rows of scores, in order, go in front of the first smaller value of the sorted list.
+std::pair<Tensor, Tensor> mix::evaluateTileOp(tile::LargestOp op, const Tensor &scores,
+                                              int64_t first, const Tensor &values,
+                                              const Tensor &positions) {
+  Tensor newValues = Tensor::make(values.shape, values.elements());
+  Tensor newPositions = Tensor::make(positions.shape, positions.elements());
+  int64_t columns = scores.strides[0];
+  for (int64_t column = 0; column < columns; ++column)
+    for (int64_t k = 0; k < scores.shape[0]; ++k) {
+      double score = scores.data()[k * columns + column], position = first + k;
+      bool isInserted = false;
+      for (int64_t at = column; at < values.shape[0] * columns; at += columns) {
+        isInserted |= score > newValues.data()[at];
+        if (!isInserted)
+          continue;
+        std::swap(score, newValues.data()[at]);
+        std::swap(position, newPositions.data()[at]);
+      }
+    }
+  return {newValues, newPositions};
+}
+
 //===----------------------------------------------------------------------===//
 // Decays between rows
 //===----------------------------------------------------------------------===//

@@ -15,6 +15,10 @@
 
 namespace mix {
 
+/// Rounds a number to a type; null stands for no rounding.
+using RoundFn = double (*)(double);
+RoundFn getRounding(mlir::Type type, TileRounding rounding);
+
 /// The tile after rounding its elements to the precision of `type`.
 Tensor roundTo(mlir::Type type, Tensor tensor, TileRounding rounding);
 
@@ -29,6 +33,9 @@ evaluateStructured(mlir::linalg::LinalgOp op,
 /// The ops of the tile dialect without memory, by the equations of their
 /// descriptions. Operands are contiguous.
 Tensor evaluateTileOp(tile::ScanOp op, const Tensor &source);
+/// The new values, then the new positions.
+std::pair<Tensor, Tensor> evaluateTileOp(tile::LargestOp op, const Tensor &scores, int64_t first,
+                                         const Tensor &values, const Tensor &positions);
 Tensor evaluateTileOp(tile::DecayRatioOp op, const Tensor &decay);
 Tensor evaluateTileOp(tile::DecayedGramOp op, const Tensor &x, const Tensor &y,
                       const Tensor &decay);

@@ -58,6 +58,10 @@ private:
   llvm::Expected<Tensors> evaluateSoftmax(SoftmaxOp op);
   llvm::Expected<Tensors> evaluatePrefix(PrefixOp op);
   llvm::Expected<Tensors> evaluateTopK(TopKOp op);
+  llvm::Expected<Tensors> evaluateLargest(LargestOp op);
+  template <typename Op>
+  void forEachScoreRow(Op op, llvm::ArrayRef<int64_t> result,
+                       llvm::function_ref<void(const struct ScoreRow &, int64_t)> fn);
   // Loops.
   llvm::Expected<Tensors> evaluateInitial(InitialOp op);
   llvm::Expected<Tensors> evaluateFor(ForOp op);

@@ -281,6 +281,29 @@ LogicalResult TopKOp::verify() {
   return success();
 }
 
+LogicalResult LargestOp::verify() {
+  // largest_c1
+  if (!hasAxis(getScore().getType(), getAxis()))
+    return emitOpError("runs along axis '") << getAxis() << "' that the score does not have";
+  if (getN() <= 0)
+    return emitOpError("expects a positive count, got ") << getN();
+  // largest_c2
+  if (!isPermutation(getAxes(getMask()), getAxes(getScore())))
+    return emitOpError("expects a mask with the axes of the score");
+  // largest_c3
+  if (isIndexAxis(getInto()) || hasAxis(getScore().getType(), getInto()))
+    return emitOpError("expects a feature axis for the result that the score does not have, got '")
+           << getInto() << "'";
+  SmallVector<StringRef> axes(getAxes(getScore()));
+  llvm::erase(axes, getAxis());
+  axes.push_back(getInto());
+  auto type = cast<RankedTensorType>(getResult().getType());
+  if (getAxes(type) != ArrayRef(axes) || type.getShape().back() != (int64_t)getN())
+    return emitOpError("expects a result over the axes of the score without '")
+           << getAxis() << "', then '" << getInto() << "' of size " << getN();
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Loops
 //===----------------------------------------------------------------------===//

@@ -219,7 +219,7 @@ def Mix_TopKOp : Mix_Op<"topk", [Pure, AllTypesMatch<["mask", "result"]>]> {
   let summary = "The positions of the n largest scores along an axis, as a predicate";
   let description = [{
     True at the `n` largest scores along `axis` among those where the mask is
-    true; ties go to the lower position.
+    true; ties go to the lower position. A score that is -inf or not a number is never chosen.
 
     * C1: `axis` is an axis of the score, `n` is positive.
     * C2: mask and result have the axes of the score.
@@ -380,6 +380,34 @@ def Mix_AffineScanOp : Mix_Op<"affine_scan", [Pure, AttrSizedOperandSegments]> {
     (`lefts` `(` $lefts^ `)`)? (`values` `(` $values^ `)`)?
     (`reads` `(` $reads^ `)`)? (`coefs` `(` $coefs^ `)`)? `at` $coef_rows $coef_cols
     (`queries` `(` $queries^ `)`)? `after` $after attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Mix_LargestOp : Mix_Op<"largest", [Pure]> {
+  let summary = "The positions of the n largest scores along an axis, as numbers";
+  let description = [{
+    The positions along `axis` of the `n` largest scores where the mask is true, the largest
+    first; ties go to the lower position. A score that is -inf or not a number is never
+    chosen. Where fewer than `n` are left the position is -1. The result has the feature axis `into`
+    of size `n` in place of `axis`: what a selection leaves behind is linear in the tokens.
+
+    * C1: `axis` is an axis of the score, `n` is positive.
+    * C2: the mask has the axes of the score.
+    * C3: the axes of the result are those of the score without `axis`, then `into`, which
+      is a feature axis that the score does not have.
+
+    ```mlir
+    %p = mix.largest %score where %past along "b:B" take 4 into "top"
+      : tensor<?x?xf64, #mix.axes<["i:T", "b:B"]>>, tensor<?x?xi1, #mix.axes<["i:T", "b:B"]>>
+      -> tensor<?x4xi64, #mix.axes<["i:T", "top"]>>
+    ```
+  }];
+  let arguments = (ins Mix_Real:$score, Mix_Bool:$mask, StrAttr:$axis, I64Attr:$n, StrAttr:$into);
+  let results = (outs Mix_Int:$result);
+  let assemblyFormat = [{
+    $score `where` $mask `along` $axis `take` $n `into` $into attr-dict `:`
+    type($score) `,` type($mask) `->` type($result)
   }];
   let hasVerifier = 1;
 }

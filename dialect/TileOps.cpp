@@ -40,9 +40,13 @@ static LogicalResult verifyAccess(Operation *op, MemRefType view, RankedTensorTy
   if (tile.getRank() > view.getRank())
     return op->emitOpError("expects a tile of at most the view's rank ")
            << view.getRank() << ", got rank " << tile.getRank();
-  if (tile.getElementType() != view.getElementType())
-    return op->emitOpError("expects tile and view of one element type, got ")
-           << tile.getElementType() << " and " << view.getElementType();
+  Type tileElement = tile.getElementType(), viewElement = view.getElementType();
+  bool isWider = isa<FloatType>(tileElement) && isa<FloatType>(viewElement) &&
+                 tileElement.getIntOrFloatBitWidth() > viewElement.getIntOrFloatBitWidth();
+  if (tileElement != viewElement && !isWider)
+    return op->emitOpError("expects tile and view of one element type, or a tile of a wider real "
+                           "type, got ")
+           << tileElement << " and " << viewElement;
   return success();
 }
 
@@ -64,6 +68,20 @@ LogicalResult ScanOp::verify() {
   // scan_c1
   if (shapeOf(getSource()).empty())
     return emitOpError("expects a tile with at least one axis");
+  return success();
+}
+
+LogicalResult LargestOp::verify() {
+  // largest_c1
+  ArrayRef<int64_t> scores = shapeOf(getScores()), values = shapeOf(getValues());
+  if (scores.empty() || values.empty() || scores.drop_front() != values.drop_front() ||
+      getElementTypeOrSelf(getScores()) != getElementTypeOrSelf(getValues()))
+    return emitOpError("expects lists with the axes of the scores after the first, got ")
+           << getScores().getType() << " and " << getValues().getType();
+  // largest_c2
+  if (shapeOf(getPositions()) != values || !getElementTypeOrSelf(getPositions()).isInteger(64))
+    return emitOpError("expects positions of the shape of the values and of type i64, got ")
+           << getPositions().getType();
   return success();
 }
 

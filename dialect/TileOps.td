@@ -22,7 +22,8 @@ def Tile_Dialect : Dialect {
     each of the mixer's states an `i1` that says whether the caller gave an initial value. Its body is an
     `scf.forall` over independent instances (feature blocks, token blocks); in it
     `scf.for` / `scf.if` carry tiles: statically shaped `tensor` values of `f32` or
-    `f64`, computed by `linalg.generic`, `linalg.contract`, `arith` and the ops of this
+    `f64` (`bf16` and `f16` are types of tensors, of tiles just loaded or about to be stored,
+    and of operands of products), computed by `linalg.generic`, `linalg.contract`, `arith` and the ops of this
     dialect. The first axis of a tile that came from tokens is the token axis.
 
     Nothing here names a target or a mixer.
@@ -35,9 +36,9 @@ def Tile_Dialect : Dialect {
 class Tile_Op<string mnemonic, list<Trait> traits = []>
     : Op<Tile_Dialect, mnemonic, traits>;
 
-def Tile_Tile : StaticShapeTensorOf<[F32, F64, I64, I32, I1, Index]>;
+def Tile_Tile : StaticShapeTensorOf<[F32, F64, BF16, F16, I64, I32, I1, Index]>;
 def Tile_RealTile : StaticShapeTensorOf<[F32, F64]>;
-def Tile_View : MemRefOf<[F32, F64, I64, I32]>;
+def Tile_View : MemRefOf<[F32, F64, BF16, F16, I64, I32]>;
 
 def Tile_ScanKind : I32EnumAttr<"ScanKind", "how a scan combines elements", [
     I32EnumAttrCase<"Sum", 0, "sum">, I32EnumAttrCase<"Prod", 1, "prod">,
@@ -53,7 +54,8 @@ def Tile_LoadOp : Tile_Op<"load", [MemoryEffects<[MemRead]>]> {
     at their offset (a tile of rank r takes the last r dimensions).
 
     * C1: one offset per dimension of the view.
-    * C2: the rank of the tile is at most that of the view; element types are equal.
+    * C2: the rank of the tile is at most that of the view; element types are equal,
+      or both are real and the tile's is wider: the load is exact.
 
     ```mlir
     func.func @f(%k: memref<?x128xf32, strided<[?, 1]>>, %t: index, %z: index) {
@@ -71,7 +73,8 @@ def Tile_LoadOp : Tile_Op<"load", [MemoryEffects<[MemRead]>]> {
 def Tile_StoreOp : Tile_Op<"store", [MemoryEffects<[MemWrite]>]> {
   let summary = "Store a tile; elements outside the tensor are not written";
   let description = [{
-    The mirror of `tile.load`, with the same constraints C1 and C2.
+    The mirror of `tile.load`, with the same constraints C1 and C2. Where the tile's type
+    is wider, elements are rounded to the nearest value of the view's type, ties to even.
 
     ```mlir
     func.func @f(%o: memref<?x128xf32, strided<[?, 1]>>, %tile: tensor<32x128xf32>, %t: index, %z: index) {
@@ -102,6 +105,33 @@ def Tile_ScanOp : Tile_Op<"scan", [Pure, AllTypesMatch<["source", "result"]>]> {
                    UnitAttr:$reverse, UnitAttr:$exclusive);
   let results = (outs Tile_RealTile:$result);
   let assemblyFormat = "$kind $source attr-dict `:` type($source)";
+  let hasVerifier = 1;
+}
+
+def Tile_LargestOp : Tile_Op<"largest", [Pure, AllTypesMatch<["values", "new_values"]>,
+                                          AllTypesMatch<["positions", "new_positions"]>]> {
+  let summary = "Insert a block of scores into sorted lists of the largest";
+  let description = [{
+    `values` and `positions` hold, along their first axis, the `n` largest scores so far and
+    where they stood, the largest first. The rows of `scores` (its first axis) are inserted in
+    order, row `k` as position `first + k`, where they are larger than what the list holds: of
+    equal scores the first stays in front. -inf and what is not a number are never inserted.
+
+    * C1: all tiles have a first axis, and the same axes after it.
+    * C2: `positions` has the shape of `values`, and elements `i64`.
+
+    ```mlir
+    %v, %p = tile.largest %scores from %first into %values, %positions
+      : tensor<64x32xf32>, tensor<4x32xf32>, tensor<4x32xi64>
+    ```
+  }];
+  let arguments = (ins Tile_RealTile:$scores, Index:$first, Tile_RealTile:$values,
+                   Tile_Tile:$positions);
+  let results = (outs Tile_RealTile:$new_values, Tile_Tile:$new_positions);
+  let assemblyFormat = [{
+    $scores `from` $first `into` $values `,` $positions attr-dict `:`
+    type($scores) `,` type($values) `,` type($positions)
+  }];
   let hasVerifier = 1;
 }
 

@@ -66,6 +66,15 @@ std::optional<double> getSplat(Value value) {
   return elements.getSplatValue<APFloat>().convertToDouble();
 }
 
+std::optional<int64_t> getConstantInteger(Value value) {
+  while (auto broadcast = value.getDefiningOp<BroadcastOp>())
+    value = broadcast.getSource();
+  DenseIntElementsAttr elements;
+  if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat())
+    return std::nullopt;
+  return elements.getSplatValue<APInt>().getSExtValue();
+}
+
 Value createTrue(OpBuilder &builder, Location loc) {
   auto type = RankedTensorType::get({}, builder.getI1Type());
   return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, true));

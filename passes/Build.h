@@ -52,6 +52,9 @@ mlir::Value createIota(mlir::OpBuilder &builder, mlir::Location loc, llvm::Strin
 /// The constant that fills a tensor, if the value is one.
 std::optional<double> getSplat(mlir::Value value);
 
+/// The integer that fills a tensor, if the value is one, perhaps a broadcast one.
+std::optional<int64_t> getConstantInteger(mlir::Value value);
+
 /// A predicate that holds everywhere.
 mlir::Value createTrue(mlir::OpBuilder &builder, mlir::Location loc);
 

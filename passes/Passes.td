@@ -211,6 +211,55 @@ def PrefixReductions : Pass<"mix-prefix-reductions", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"numPrefixes", "num-prefixes", "Reductions that became prefixes">];
 }
 
+def SelectPositions : Pass<"mix-select-positions", "::mlir::func::FuncOp"> {
+  let summary = "Turn selections along tokens into lists of positions";
+  let description = [{
+    A `mix.topk` along an index axis becomes a `mix.largest`: `n` positions per query
+    instead of a predicate per pair. Whether a position was chosen is whether the list
+    holds it.
+
+    *Requires*: maps lifted (`mix-lift-maps`).
+    *Ensures*: no `mix.topk` runs along an index axis.
+
+    ```mlir
+    // before
+    %c = mix.topk %score where %past along "b:B" take 2 : ...
+    // after
+    %list = mix.largest %score where %past along "b:B" take 2 into "chosen" : ...
+    %is = arith.cmpi eq, %list_b, %b_b : tensor<?x?x2xi64, #mix.axes<["i:T", "b:B", "chosen"]>>
+    %c = mix.reduce max %is over ["chosen"] : ...
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"numSelections", "num-selections", "Selections that became lists">];
+}
+
+def SinkReads : Pass<"mix-sink-reads", "::mlir::func::FuncOp"> {
+  let summary = "Compute a value again where it is read at computed positions";
+  let description = [{
+    A read along an index axis of a value that is computed at that position (elementwise,
+    by reductions over feature axes, from reads of what is stored) becomes the computation
+    with the position in place of the variable: a value of pairs is never stored, but
+    `chosen[block(j)]` can be asked. Where the position may lie outside the axis the result is
+    zero there, as a read gives.
+
+    *Requires*: maps lifted (`mix-lift-maps`), variables merged (`mix-merge-variables`).
+    *Ensures*: what is read along an index axis at computed positions was made by an
+    operation that moves information between tokens.
+
+    ```mlir
+    // before
+    %y = arith.addf %x, %b : tensor<?x?xf64, #mix.axes<["i:T", "b:B"]>>
+    %yj = mix.read %y["b:B" = %e] : ...
+    // after
+    %be = mix.read %b0["B" = %e] : ...
+    %yj = arith.addf %xe, %be : tensor<?x?xf64, #mix.axes<["i:T", "j:T"]>>
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"numSunk", "num-sunk", "Reads that became computations">];
+}
+
 def VerifyLevel : Pass<"mix-verify-level", "::mlir::ModuleOp"> {
   let summary = "Check the contract of a level";
   let description = [{
@@ -290,6 +339,11 @@ def TileMixers : Pass<"mix-tile", "::mlir::ModuleOp"> {
     along the same tokens that its terms need. Everything else is computed where it is
     used, elementwise expressions as one operation each.
 
+    With `element=bf16` or `f16`, inputs, params and outputs are stored in that type. Tiles,
+    states and workspaces are `f32`: a tile is widened by `arith.extf` after its load, and
+    rounded by `arith.truncf` before its store. A product of two tiles just as they were loaded
+    takes them as they are, with an `f32` accumulator: the result is the same.
+
     ```mlir
     // Before: o = the prefix sums of x.
     %o = mix.prefix sum %x along "t:T" : tensor<?x8xf64, #mix.axes<["t:T", "V"]>>
@@ -303,7 +357,10 @@ def TileMixers : Pass<"mix-tile", "::mlir::ModuleOp"> {
     Option<"form", "form", "std::string", "\"chunked\"",
            "How affine scans run: 'chunked' or 'recurrent'; or 'step', for step forms, which "
            "choose chunk, rows and keys themselves.">,
-    Option<"element", "element", "std::string", "\"f32\"", "The type of reals: 'f32' or 'f64'.">,
+    Option<"element", "element", "std::string", "\"f32\"",
+           "The type of real tensors: 'f32', 'f64', 'bf16' or 'f16'.">,
+    Option<"state", "state", "std::string", "\"\"",
+           "The type in which states are stored: '' (that of tiles), 'bf16' or 'f16'.">,
     Option<"chunk", "chunk", "int64_t", "0", "Tokens in a chunk of a scan; 0 to choose it.">,
     Option<"rows", "rows", "int64_t", "64", "Positions that one task of a grid computes.">,
     Option<"keys", "keys", "int64_t", "64", "Tokens in a block of a reduction.">,

@@ -21,6 +21,8 @@ void mix::buildNormalizePipeline(OpPassManager &manager) {
   function.addPass(createIndexTokens());
   function.addPass(createLiftMaps());
   function.addPass(createMergeVariables());
+  function.addPass(createSelectPositions());
+  function.addPass(createSinkReads());
   simplify();
   function.addPass(createNormalizeRecurrences());
   simplify();
@@ -47,6 +49,7 @@ struct TilePipelineOptions : PassPipelineOptions<TilePipelineOptions> {
   mix::TileMixersOptions defaults;
   Option<std::string> form{*this, "form", llvm::cl::init(defaults.form)};
   Option<std::string> element{*this, "element", llvm::cl::init(defaults.element)};
+  Option<std::string> state{*this, "state", llvm::cl::init(defaults.state)};
   Option<int64_t> chunk{*this, "chunk", llvm::cl::init(defaults.chunk)};
   Option<int64_t> rows{*this, "rows", llvm::cl::init(defaults.rows)};
   Option<int64_t> keys{*this, "keys", llvm::cl::init(defaults.keys)};
@@ -60,7 +63,7 @@ void mix::registerMixPipelines() {
   PassPipelineRegistration<TilePipelineOptions>(
       "mix-tile-pipeline", "Turn mixers in normal form (L2) into tile programs (L3)",
       [](OpPassManager &manager, const TilePipelineOptions &options) {
-        buildTilePipeline(manager, {options.form, options.element, options.chunk, options.rows,
-                                    options.keys, options.featureBlock});
+        buildTilePipeline(manager, {options.form, options.element, options.state, options.chunk,
+                                    options.rows, options.keys, options.featureBlock});
       });
 }

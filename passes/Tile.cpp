@@ -13,6 +13,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "passes/Passes.h"
 #include "passes/TilePhase.h"
+#include "llvm/ADT/StringSwitch.h"
 
 namespace mix {
 #define GEN_PASS_DEF_TILEMIXERS
@@ -127,10 +128,14 @@ struct TilePass : mix::impl::TileMixersBase<TilePass> {
     parameters.isStep = form == "step";
     if (!parameters.isChunked && !parameters.isStep && form != "recurrent")
       return reject("form", form, "'chunked', 'recurrent' or 'step'");
-    if (element != "f32" && element != "f64")
-      return reject("element", element, "'f32' or 'f64'");
-    parameters.element = element == "f32" ? Type(Float32Type::get(&getContext()))
-                                          : Type(Float64Type::get(&getContext()));
+    parameters.tensorElement = getRealType(element);
+    if (!parameters.tensorElement)
+      return reject("element", element, "'f32', 'f64', 'bf16' or 'f16'");
+    parameters.element = element == "f64" ? parameters.tensorElement : getRealType("f32");
+    bool isStateKnown = state.empty() || (element != "f64" && (state == "bf16" || state == "f16"));
+    if (!isStateKnown)
+      return reject("state", state, "'', or with tiles of f32 'bf16' or 'f16'");
+    parameters.stateElement = state.empty() ? parameters.element : getRealType(state);
     parameters.chunk = chunk;
     parameters.rows = rows;
     parameters.keys = keys;
@@ -158,6 +163,17 @@ private:
     getOperation().emitError("option '")
         << option << "' of mix-tile expects " << expected << ", got '" << found << "'";
     signalPassFailure();
+  }
+
+  /// Null if there is none of that name.
+  Type getRealType(StringRef name) {
+    Builder b(&getContext());
+    return llvm::StringSwitch<Type>(name)
+        .Case("f32", b.getF32Type())
+        .Case("f64", b.getF64Type())
+        .Case("bf16", b.getBF16Type())
+        .Case("f16", b.getF16Type())
+        .Default(Type());
   }
 
   void tileMixer(func::FuncOp mixer, const TileParameters &parameters);

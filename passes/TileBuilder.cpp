@@ -154,7 +154,35 @@ Tile TileBuilder::add(const Tile &a, const Tile &b) {
   });
 }
 
+/// The type of a tile, or of a scalar, with other elements.
+static Type getConverted(Type type, Type element) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor ? Type(tensor.clone(element)) : element;
+}
+
+static bool isNarrower(Type a, Type b) {
+  return isa<FloatType>(a) && isa<FloatType>(b) &&
+         a.getIntOrFloatBitWidth() < b.getIntOrFloatBitWidth();
+}
+
+Tile TileBuilder::widen(const Tile &tile) {
+  if (!isNarrower(tile.getElementType(), element))
+    return tile;
+  Type type = getConverted(tile.value.getType(), element);
+  return {arith::ExtFOp::create(builder, loc, type, tile.value), tile.axes};
+}
+
+Tile TileBuilder::narrow(const Tile &tile, Type elementType) {
+  if (!isNarrower(elementType, tile.getElementType()))
+    return tile;
+  Type type = getConverted(tile.value.getType(), elementType);
+  return {arith::TruncFOp::create(builder, loc, type, tile.value), tile.axes};
+}
+
 Value TileBuilder::identity(ReduceKind kind, Type type) {
+  if (type.isInteger(1))
+    return arith::ConstantOp::create(
+        builder, loc, builder.getBoolAttr(kind == ReduceKind::Min || kind == ReduceKind::Prod));
   bool isReal = isa<FloatType>(type);
   auto constant = [&](double real, int64_t integer) -> Value {
     TypedAttr attr = isReal ? TypedAttr(builder.getFloatAttr(type, real))
@@ -176,6 +204,10 @@ Value TileBuilder::identity(ReduceKind kind, Type type) {
 }
 
 Value TileBuilder::combine(OpBuilder &builder, Location loc, ReduceKind kind, Value a, Value b) {
+  // As a signed number a true i1 is -1, so booleans have no order of integers.
+  if (a.getType().isInteger(1))
+    return kind == ReduceKind::Max ? arith::OrIOp::create(builder, loc, a, b).getResult()
+                                   : arith::AndIOp::create(builder, loc, a, b).getResult();
   bool isReal = isa<FloatType>(a.getType());
   switch (kind) {
   case ReduceKind::Sum:
@@ -225,6 +257,32 @@ Tile TileBuilder::reduce(ReduceKind kind, const Tile &input, AxisList reduced) {
       [](ElementBuilder &body) { return body.elements[0]; }, input.getElementType());
 }
 
+/// A tile as it was loaded, if it was widened after that.
+static Value getLoaded(const Tile &tile) {
+  auto widened = tile.value.getDefiningOp<arith::ExtFOp>();
+  return widened ? widened.getIn() : Value();
+}
+
+/// The operands of a product: in a type of 16 bits if that is the type of both, or of one while
+/// the other may be rounded to it. A target without such products need not round.
+SmallVector<Value> TileBuilder::getProductOperands(const Tile &a, const Tile &b) {
+  Value loadedA = getLoaded(a), loadedB = getLoaded(b);
+  auto round = [&](const Tile &tile, Value other) -> Value {
+    Type type = getConverted(tile.value.getType(), getElementTypeOrSelf(other));
+    auto flags =
+        arith::FastMathFlagsAttr::get(builder.getContext(), arith::FastMathFlags::contract);
+    return arith::TruncFOp::create(builder, loc, type, tile.value, arith::RoundingModeAttr(),
+                                   flags);
+  };
+  if (loadedA && loadedB && getElementTypeOrSelf(loadedA) == getElementTypeOrSelf(loadedB))
+    return {loadedA, loadedB};
+  if (loadedA && b.mayBeRounded)
+    return {loadedA, round(b, loadedA)};
+  if (loadedB && a.mayBeRounded)
+    return {round(a, loadedB), loadedB};
+  return {a.value, b.value};
+}
+
 Tile TileBuilder::contract(const Tile &a, const Tile &b, AxisList axes, const Tile *acc) {
   SmallVector<StringRef, 3> reduced = subtractAxes(uniteAxes(a.axes, b.axes), axes);
   bool isShared = !reduced.empty() &&
@@ -239,7 +297,7 @@ Tile TileBuilder::contract(const Tile &a, const Tile &b, AxisList axes, const Ti
                                                     getMap(context, domain, b.axes),
                                                     getMap(context, domain, axes)});
     Value init = acc ? spread(*acc, axes).value : zeros(axes).value;
-    auto op = linalg::ContractOp::create(builder, loc, init.getType(), ValueRange{a.value, b.value},
+    auto op = linalg::ContractOp::create(builder, loc, init.getType(), getProductOperands(a, b),
                                          init, maps);
     return {op.getResult(0), SmallVector<StringRef, 3>(axes)};
   }

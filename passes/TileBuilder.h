@@ -26,6 +26,9 @@ namespace mix {
 struct Tile {
   mlir::Value value;
   llvm::SmallVector<llvm::StringRef, 3> axes;
+  /// Whether a product may round the tile to the type of its other operand: weights of a
+  /// softmax, whose relative errors average out.
+  bool mayBeRounded = false;
 
   bool has(llvm::StringRef axis) const { return llvm::is_contained(axes, axis); }
   bool isScalar() const { return axes.empty(); }
@@ -94,6 +97,11 @@ public:
   Tile mul(const Tile &a, const Tile &b);
   Tile add(const Tile &a, const Tile &b);
 
+  /// A tile as it was loaded, in the type of reals.
+  Tile widen(const Tile &tile);
+  /// The tile rounded to a type that it is stored in, if that is narrower.
+  Tile narrow(const Tile &tile, mlir::Type elementType);
+
   /// Reduces the elementwise function `fn` of the inputs over the axes `reduced`.
   Tile reduce(ReduceKind kind, llvm::ArrayRef<Tile> inputs, AxisList axes, AxisList reduced,
               ElementFn fn, mlir::Type resultElement);
@@ -106,7 +114,8 @@ public:
 
   /// `acc + sum of a * b` over the axes that `axes` lacks; without `acc`, 0 + ...
   /// A product of matrices if both operands have an axis of their own, and
-  /// otherwise what is left of it.
+  /// otherwise what is left of it. Operands that were widened after their loads are
+  /// taken as they were loaded, if both are, or the other one may be rounded.
   Tile contract(const Tile &a, const Tile &b, AxisList axes, const Tile *acc = nullptr);
 
   /// The tile with exactly these axes in this order, repeated along those it lacks.
@@ -131,6 +140,8 @@ public:
   mlir::Type element;
 
 private:
+  llvm::SmallVector<mlir::Value> getProductOperands(const Tile &a, const Tile &b);
+
   llvm::StringMap<int64_t> sizes;
 };
 

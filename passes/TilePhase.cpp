@@ -139,14 +139,19 @@ Tile PhaseEmitter::branch(unsigned scope, Value condition, const Tile &tile,
 // Memory
 //===----------------------------------------------------------------------===//
 
-MemRefType PhaseEmitter::getViewType(RankedTensorType type) const {
+Type PhaseEmitter::getRealType(const TileSignature::Argument &argument) const {
+  bool isState = StringRef(argument.kind).starts_with("state");
+  return isState ? parameters.stateElement : parameters.tensorElement;
+}
+
+MemRefType PhaseEmitter::getViewType(RankedTensorType type, Type real) const {
   SmallVector<int64_t> strides(type.getRank(), ShapedType::kDynamic);
   for (int64_t dim = type.getRank() - 1; dim >= 0; --dim)
     if (!type.isDynamicDim(dim)) {
       strides[dim] = 1;
       break;
     }
-  Type elementType = convertType(type);
+  Type elementType = isa<FloatType>(type.getElementType()) ? real : type.getElementType();
   if (type.getRank() == 0)
     return MemRefType::get({}, elementType);
   auto layout = StridedLayoutAttr::get(type.getContext(), 0, strides);
@@ -163,7 +168,8 @@ void PhaseEmitter::addWorkspaces() {
   for (; numWorkspaces < plan.workspaces.size(); ++numWorkspaces) {
     Value value = plan.workspaces[numWorkspaces];
     (void)function.insertArgument(signature.arguments.size() + numWorkspaces,
-                                  getViewType(plan.getStoredType(value)), {}, value.getLoc());
+                                  getViewType(plan.getStoredType(value), tb.element), {},
+                                  value.getLoc());
   }
 }
 
@@ -209,7 +215,7 @@ Tile PhaseEmitter::load(Value view, RankedTensorType type, ArrayRef<unsigned> sl
       offset = arith::AddIOp::create(tb.builder, tb.loc, offset, tb.index(shifts[dim]));
     accesses.push_back({offset, slot.label});
   }
-  return load(view, convertType(type), accesses);
+  return load(view, accesses);
 }
 
 /// All of a feature axis, or the task's block of it.
@@ -220,7 +226,8 @@ PhaseEmitter::Access PhaseEmitter::getWholeAxis(RankedTensorType type, unsigned 
   return {axis == blockAxis ? blockStart : tb.index(0), axis};
 }
 
-Tile PhaseEmitter::load(Value view, Type elementType, ArrayRef<Access> accesses) {
+Tile PhaseEmitter::load(Value view, ArrayRef<Access> accesses) {
+  Type elementType = cast<MemRefType>(view.getType()).getElementType();
   Axes axes;
   SmallVector<int64_t> shape;
   SmallVector<Value> offsets;
@@ -239,7 +246,7 @@ Tile PhaseEmitter::load(Value view, Type elementType, ArrayRef<Access> accesses)
   Value tile = tile::LoadOp::create(tb.builder, tb.loc, RankedTensorType::get(shape, elementType),
                                     view, offsets);
   if (axes.empty())
-    return {tensor::ExtractOp::create(tb.builder, tb.loc, tile, ValueRange()), {}};
+    return tb.widen({tensor::ExtractOp::create(tb.builder, tb.loc, tile, ValueRange()), {}});
   if (hasHoles) {
     auto result = cast<RankedTensorType>(tb.getType(axes, elementType));
     SmallVector<OpFoldResult> at(shape.size(), tb.builder.getIndexAttr(0));
@@ -247,7 +254,7 @@ Tile PhaseEmitter::load(Value view, Type elementType, ArrayRef<Access> accesses)
     SmallVector<OpFoldResult> strides(shape.size(), tb.builder.getIndexAttr(1));
     tile = tensor::ExtractSliceOp::create(tb.builder, tb.loc, result, tile, at, sizes, strides);
   }
-  return {tile, axes};
+  return tb.widen({tile, axes});
 }
 
 /// Stores a tile of a value whose stored type is `type`. `row` is the first position
@@ -267,6 +274,7 @@ void PhaseEmitter::store(Tile tile, Value view, RankedTensorType type, Value row
     offsets.push_back(isRow ? row : axis == blockAxis ? blockStart : tb.index(0));
   }
   Tile full = tb.spread(tile, axes);
+  full = tb.narrow(full, cast<MemRefType>(view.getType()).getElementType());
   if (axes.empty())
     full.value = tensor::SplatOp::create(tb.builder, tb.loc, full.value,
                                          RankedTensorType::get({}, full.value.getType()));
@@ -516,7 +524,7 @@ func::FuncOp PhaseEmitter::emit() {
   MLIRContext *context = mixer.getContext();
   SmallVector<Type> types;
   for (const TileSignature::Argument &argument : signature.arguments)
-    types.push_back(getViewType(argument.type));
+    types.push_back(getViewType(argument.type, getRealType(argument)));
   unsigned numGiven = parameters.isStep ? 0 : signature.stateNames.size();
   types.append(numGiven, tb.builder.getI1Type());
   function =

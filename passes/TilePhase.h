@@ -16,6 +16,7 @@
 //  * TilePrefix.cpp    prefixes along rows and along keys;
 //  * TileSizes.cpp     how large tiles are;
 //  * TileStream.cpp    reductions over keys, block by block;
+//  * TileLargest.cpp   selections over keys;
 //  * TileKeys.cpp      the loops over keys, and masks;
 //  * TileSplit.cpp     reductions over all tokens of a step form, in parts;
 //  * TilePhase.cpp     loops and stores around all that.
@@ -36,7 +37,8 @@ namespace mix {
 
 struct TileParameters {
   bool isChunked, isStep;
-  mlir::Type element;
+  /// The types of real tiles and workspaces; of inputs, params and outputs; and of states.
+  mlir::Type element, tensorElement, stateElement;
   /// Tokens in a chunk (0: chosen), positions per task, keys per block, and features per
   /// task of an elementwise recurrence.
   int64_t chunk, rows, keys, featureBlock;
@@ -172,7 +174,9 @@ private:
 
   // TilePhase.cpp: memory
   void setSizes(mlir::Type type);
-  mlir::MemRefType getViewType(mlir::RankedTensorType type) const;
+  mlir::MemRefType getViewType(mlir::RankedTensorType type, mlir::Type real) const;
+  /// The type in which a real tensor of the signature is stored.
+  mlir::Type getRealType(const TileSignature::Argument &argument) const;
   mlir::Value getArgument(unsigned n) { return function.getArgument(n); }
   mlir::Value getWorkspace(mlir::Value value);
   mlir::Value getAxisSize(llvm::StringRef axis);
@@ -190,7 +194,7 @@ private:
     llvm::StringRef axis;
   };
   Access getWholeAxis(mlir::RankedTensorType type, unsigned dim);
-  Tile load(mlir::Value view, mlir::Type elementType, llvm::ArrayRef<Access> accesses);
+  Tile load(mlir::Value view, llvm::ArrayRef<Access> accesses);
   void store(Tile tile, mlir::Value view, mlir::RankedTensorType type, mlir::Value row);
   void storeRows();
   void appendRows(AppendOp append);
@@ -226,6 +230,8 @@ private:
     unsigned scope = 1;
   };
   void joinGroup(FactorGroup &group, const Term &term);
+  /// Whether the group is a tile of a 16-bit type just as it is loaded.
+  bool isNarrow(const FactorGroup &group);
   llvm::SmallVector<FactorGroup> groupFactors(llvm::ArrayRef<Term> factors, AxisList reduced);
   Tile emitGroup(const FactorGroup &group, unsigned scope);
   /// `acc` plus the sum over `reduced` of the product of the factors.
@@ -323,6 +329,12 @@ private:
   mlir::Value classify(KeyBlock &block);
   /// The tile with `neutral` where an element does not count.
   Tile applyMask(const KeyBlock &block, const Tile &tile, mlir::Value neutral);
+
+  // TileLargest.cpp
+  void addLargest(LargestOp op, std::vector<KeyJob> &jobs);
+  llvm::SmallVector<Tile> insertStep(const KeyBlock &block, const KeyJob &job,
+                                     llvm::ArrayRef<Tile> carried);
+  void defineLargest(LargestOp op, const KeyJob &job);
 
   // TileStream.cpp: sums of products
   KeySum makeKeySum(mlir::Value result, mlir::Value summand,

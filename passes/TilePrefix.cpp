@@ -174,7 +174,7 @@ SmallVector<PrefixOp> PhaseEmitter::getKeyPrefixes(ArrayRef<KeyJob *> jobs) {
       for (Value factor : llvm::concat<const Value>(sum.keyed, sum.paired))
         collect(factor);
     if (job->sums.empty() && !job->logits)
-      collect(cast<ReduceOp>(job->op).getSource());
+      collect(job->op->getOperand(0)); // What is reduced, or the scores of a selection.
   }
   return prefixes;
 }

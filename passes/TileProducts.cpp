@@ -111,6 +111,20 @@ SmallVector<PhaseEmitter::FactorGroup> PhaseEmitter::groupFactors(ArrayRef<Term>
   return groups;
 }
 
+bool PhaseEmitter::isNarrow(const FactorGroup &group) {
+  if (group.terms.size() != 1 || !group.terms.front().value)
+    return false;
+  const Term &term = group.terms.front();
+  Value stored = term.value;
+  if (auto read = stored.getDefiningOp<ReadOp>())
+    stored = planRead(read, term.env).stored;
+  auto argument = dyn_cast_or_null<BlockArgument>(stored);
+  if (!argument || argument.getOwner() != &mixer.getBody().front())
+    return false;
+  auto view = cast<MemRefType>(getArgument(argument.getArgNumber()).getType());
+  return view.getElementTypeBitWidth() == 16;
+}
+
 /// The tile of the product of a group.
 Tile PhaseEmitter::emitGroup(const FactorGroup &group, unsigned scope) {
   const Term &first = group.terms.front();
@@ -153,11 +167,12 @@ Tile PhaseEmitter::emitProductSum(ArrayRef<Term> factors, AxisList axes, AxisLis
   // A reduced axis that no factor has counts every term that often.
   if (int64_t repeats = tb.getNumElements(missing); repeats != 1)
     scales.push_back(Term(Tile{tb.real(repeats), {}}));
-  // A scale goes into an operand that does not change in this loop.
+  // A scale goes into an operand that does not change in this loop, unless that would round it.
+  bool areNarrow = llvm::all_of(groups, [&](const FactorGroup &group) { return isNarrow(group); });
   for (const Term &scale : scales) {
     auto it = llvm::find_if(groups, [&](const FactorGroup &group) {
-      return groups.size() == 2 && group.scope < scope && getScope(scale) <= group.scope &&
-             subtractAxes(getAxesOf(scale), group.axes).empty();
+      return groups.size() == 2 && !areNarrow && group.scope < scope &&
+             getScope(scale) <= group.scope && subtractAxes(getAxesOf(scale), group.axes).empty();
     });
     if (it != groups.end())
       joinGroup(*it, scale);

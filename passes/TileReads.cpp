@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "passes/Build.h"
 #include "passes/TilePhase.h"
 
 using namespace mlir;
@@ -19,16 +20,6 @@ struct ShiftedIndex {
   int64_t shift = 0;
 };
 } // namespace
-
-static std::optional<int64_t> getConstantInteger(Value value) {
-  while (auto broadcast = value.getDefiningOp<BroadcastOp>())
-    value = broadcast.getSource();
-  auto constant = value.getDefiningOp<arith::ConstantOp>();
-  auto dense = constant ? dyn_cast<DenseIntElementsAttr>(constant.getValue()) : nullptr;
-  if (!dense || !dense.isSplat())
-    return std::nullopt;
-  return dense.getSplatValue<APInt>().getSExtValue();
-}
 
 static std::optional<ShiftedIndex> getShiftedIndex(Value index) {
   while (auto broadcast = index.getDefiningOp<BroadcastOp>())
@@ -166,7 +157,6 @@ Tile PhaseEmitter::emitGather(ReadOp read, const Env &env, Value view, Value sto
 /// Gathers for every position of the axes `walked`; the tile has them in front of `axes`.
 Tile PhaseEmitter::gatherAlong(const Gather &gather, ArrayRef<Tile> indices, AxisList walked,
                                AxisList axes, unsigned scope) {
-  Type elementType = convertType(gather.type);
   if (walked.empty()) {
     SmallVector<Access> accesses;
     for (auto [dim, number] : llvm::enumerate(gather.indexOf)) {
@@ -178,13 +168,13 @@ Tile PhaseEmitter::gatherAlong(const Gather &gather, ArrayRef<Tile> indices, Axi
                                             indices[number].value);
       accesses.push_back({at, ""});
     }
-    return load(gather.view, elementType, accesses);
+    return load(gather.view, accesses);
   }
   Axes result(walked);
   llvm::append_range(result, axes);
   Value size = tb.index(tb.getSize(walked.front()));
   SmallVector<Tile> gathered =
-      loop(scope, tb.index(0), size, 1, tb.empty(result, elementType),
+      loop(scope, tb.index(0), size, 1, tb.empty(result, convertType(gather.type)),
            [&](unsigned inner, Value position, ArrayRef<Tile> carried) {
              SmallVector<Tile> here = llvm::map_to_vector(indices, [&](const Tile &index) {
                return tb.extract(index, walked.front(), position);

@@ -16,7 +16,7 @@ static constexpr int64_t kLargestTile = 1 << 16;
 
 /// Tokens in a chunk where the caller leaves the choice. Token by token, a chunk only
 /// amortises its loads; a decoding step should not load many rows that do not exist.
-static constexpr int64_t kDefaultChunk = 32, kDefaultRecurrentChunk = 8;
+static constexpr int64_t kDefaultChunk = 16, kDefaultRecurrentChunk = 8;
 
 /// Rows of a space of blocks. Most reductions of a block are over its own tokens, and of
 /// all pairs of the rows and keys of a task only those count.

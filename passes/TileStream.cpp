@@ -217,6 +217,7 @@ SmallVector<Tile> PhaseEmitter::onlineStep(const KeyBlock &block, const KeyJob &
   Tile shift = makeFinite(next);
   Tile decay = expShifted(maximum, shift);
   Tile weights = expShifted(scores, shift);
+  weights.mayBeRounded = true;
   SmallVector<Tile> result = {next};
   for (auto [sum, acc] : llvm::zip(job.sums, carried.drop_front())) {
     Tile scaled = tb.spread(tb.mul(acc, decay), acc.axes);
@@ -348,6 +349,8 @@ SmallVector<Tile> PhaseEmitter::runStep(const KeyBlock &block, const KeyJob &job
   tb.loc = job.op->getLoc();
   if (job.logits)
     return onlineStep(block, job, carried);
+  if (isa<LargestOp>(job.op))
+    return insertStep(block, job, carried);
   if (job.sums.empty())
     return {foldStep(block, job, carried.front())};
   const KeySum &sum = job.sums.front();
@@ -405,6 +408,8 @@ static bool dependsOn(Operation *op, ArrayRef<Operation *> anchors) {
 void PhaseEmitter::addJobs(Operation *op, std::vector<KeyJob> &jobs) {
   if (auto streamed = dyn_cast<StreamedReductionOp>(op))
     addSources(streamed, jobs);
+  else if (auto largest = dyn_cast<LargestOp>(op))
+    addLargest(largest, jobs);
   else
     addReduction(cast<ReduceOp>(op), jobs);
 }
@@ -456,6 +461,8 @@ void PhaseEmitter::emitStream(Operation *op) {
     const KeyJob &first = own.front();
     if (auto streamed = dyn_cast<StreamedReductionOp>(anchor))
       finishSources(streamed, own);
+    else if (auto largest = dyn_cast<LargestOp>(anchor))
+      defineLargest(largest, first);
     else if (first.sums.empty())
       define(anchor->getResult(0), getAnchorEnv(anchor), rowScope, first.tiles.front());
     else

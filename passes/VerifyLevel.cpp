@@ -32,7 +32,7 @@ static bool isElementwiseDialect(Operation *op) {
 //===----------------------------------------------------------------------===//
 
 static LogicalResult verifyAsWritten(Operation *op) {
-  if (isa<AffineScanOp, StreamedReductionOp, BindOp>(op))
+  if (isa<AffineScanOp, StreamedReductionOp, LargestOp, BindOp>(op))
     return op->emitError("is a normal form of level 2, but level 1 is the spec as written");
   if (auto loop = dyn_cast<ForOp>(op); loop && loop.getClass_())
     return op->emitError("has the class '")
@@ -53,7 +53,7 @@ static bool isVirtual(Value value) { return llvm::count_if(getAxes(value), isInd
 /// Whether the op may use a virtual value.
 static bool mayUseVirtual(Operation *op) {
   return isElementwiseDialect(op) ||
-         isa<BroadcastOp, ReduceOp, StreamedReductionOp, PrefixOp, ReadOp, TopKOp>(op);
+         isa<BroadcastOp, ReduceOp, StreamedReductionOp, PrefixOp, ReadOp, TopKOp, LargestOp>(op);
 }
 
 static LogicalResult verifyNormalForm(Operation *op) {

@@ -41,7 +41,7 @@ static int is_valid_cache(const mixwright_kernel *kernel, const mixwright_arg *a
 
 static int is_valid_arg(const mixwright_kernel *kernel, const mixwright_arg *arg) {
   int valid = arg->name && (unsigned)arg->kind <= MIXWRIGHT_POSITION &&
-              (unsigned)arg->dtype <= MIXWRIGHT_I64 && arg->rank >= 0 &&
+              (unsigned)arg->dtype <= MIXWRIGHT_F16 && arg->rank >= 0 &&
               arg->rank <= MIXWRIGHT_MAX_RANK;
   int may_have_history = arg->kind == MIXWRIGHT_CACHE || arg->kind == MIXWRIGHT_WORKSPACE;
   for (int32_t d = 0; valid && d < arg->rank; ++d) {

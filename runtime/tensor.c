@@ -20,10 +20,8 @@ const char *mw_kind_name(const mixwright_arg *arg) { return kind_names[arg->kind
 static const struct {
   const char *name;
   uint8_t code, bits;
-} dtypes[] = {{"float32", kDLFloat, 32},
-              {"float64", kDLFloat, 64},
-              {"int32", kDLInt, 32},
-              {"int64", kDLInt, 64}};
+} dtypes[] = {{"float32", kDLFloat, 32}, {"float64", kDLFloat, 64},   {"int32", kDLInt, 32},
+              {"int64", kDLInt, 64},     {"bfloat16", kDLBfloat, 16}, {"float16", kDLFloat, 16}};
 
 int64_t mw_element_bytes(const mixwright_arg *arg) { return dtypes[arg->dtype].bits / 8; }
 

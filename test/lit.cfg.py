@@ -24,6 +24,6 @@ config.substitutions.append(
     ("%mlir_includes", " ".join("-I " + path for path in config.mlir_include_dirs.split(";"))))
 
 # Programs that only some tests need.
-for tool in ["qemu-x86_64", "qemu-aarch64", "aarch64-linux-gnu-gcc"]:
+for tool in ["qemu-x86_64", "qemu-aarch64", "aarch64-linux-gnu-gcc", "ptxas"]:
     if shutil.which(tool):
         config.available_features.add(tool)

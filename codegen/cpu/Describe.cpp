@@ -216,6 +216,8 @@ LogicalResult Describer::describeArguments(SmallVectorImpl<Fields> &rows) {
     Type element = view.getElementType();
     int dtype = element.isF32()         ? MIXWRIGHT_F32
                 : element.isF64()       ? MIXWRIGHT_F64
+                : element.isBF16()      ? MIXWRIGHT_BF16
+                : element.isF16()       ? MIXWRIGHT_F16
                 : element.isInteger(32) ? MIXWRIGHT_I32
                                         : MIXWRIGHT_I64;
     SmallVector<Fields> dims;

@@ -26,8 +26,9 @@ namespace {
 /// One block of accumulators.
 class MicroKernel {
 public:
-  MicroKernel(KernelBuilder &k, const Tile &lhs, const Tile &rhs, RegisterTile shape)
-      : k(k), lhs(lhs), rhs(rhs), shape(shape) {}
+  /// `arePairs`: each element of the operands is a pair of bf16.
+  MicroKernel(KernelBuilder &k, const Tile &lhs, const Tile &rhs, RegisterTile shape, bool arePairs)
+      : k(k), lhs(lhs), rhs(rhs), shape(shape), arePairs(arePairs) {}
 
   Value &at(SmallVectorImpl<Value> &block, int64_t row, int64_t vector) {
     return block[row * shape.vectors + vector];
@@ -54,15 +55,20 @@ public:
         from.pointer = rows[row];
       Value spread = k.broadcast(k.read(from, lhsDistance, 1), k.lanes);
       for (int64_t vector = 0; vector < shape.vectors; ++vector)
-        at(block, row, vector) = k.multiplyAdd(spread, columns[vector], at(block, row, vector));
+        at(block, row, vector) = multiplyAdd(spread, columns[vector], at(block, row, vector));
     }
     return block;
   }
 
 private:
+  Value multiplyAdd(Value a, Value b, Value sum) {
+    return arePairs ? k.multiplyAddPairs(a, b, sum) : k.multiplyAdd(a, b, sum);
+  }
+
   KernelBuilder &k;
   const Tile &lhs, &rhs;
   RegisterTile shape;
+  bool arePairs;
   SmallVector<Value> rows; ///< Pointers to the first element of each.
 };
 
@@ -106,7 +112,7 @@ void PhaseEmitter::emitContraction(LinalgLoops &loops, ContractionLoops kernel) 
 
   // The accumulators of a block, from the output operand or into the result.
   auto emitBlock = [&](RegisterTile shape) {
-    MicroKernel micro(k, lhs, rhs, shape);
+    MicroKernel micro(k, lhs, rhs, shape, loops.op->hasAttr(kPairsAttr));
     auto shifted = [&](int64_t row, int64_t vector) {
       SmallVector<Value> at(position);
       at[kernel.vector] = k.add(at[kernel.vector], k.constant(vector * k.lanes));

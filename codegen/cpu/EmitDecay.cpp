@@ -12,6 +12,7 @@
 
 #include "codegen/cpu/Memory.h"
 #include "codegen/cpu/PhaseEmitter.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace mix;
@@ -19,8 +20,6 @@ using namespace mix::cpu;
 
 /// Vectors of one row that a triangular solve works on side by side.
 static constexpr int64_t kSolveVectors = 8;
-/// Channels of a decayed Gram matrix that are summed side by side, to hide latency.
-static constexpr int64_t kGramChannels = 4;
 
 /// Reads element (row, column) on; a rank-1 tile has one element per row.
 static Value readAt(KernelBuilder &k, const Tile &tile, Value row, Value column, int64_t width) {
@@ -35,6 +34,10 @@ static void writeAt(KernelBuilder &k, Value value, const Tile &tile, Value row, 
   if (tile.rank() == 2)
     position.push_back(column);
   k.write(value, tile, k.offset(tile, position));
+}
+
+Tile PhaseEmitter::getTemporary(Operation *op) {
+  return getScratch(op->getAttrOfType<IntegerAttr>(kTemporary).getInt(), getTemporaryType(op));
 }
 
 /// Whether all of the op's tiles have their lanes last in memory.
@@ -133,60 +136,114 @@ LogicalResult PhaseEmitter::emitDecayRatio(tile::DecayRatioOp op) {
   return success();
 }
 
-/// Lanes along i. W[d, i] holds y[i, d] decayed up to the current row t; what it holds of rows
-/// that are still to come is arbitrary until then.
+/// The sums over the lanes of 2 or 4 vectors, as a vector of as many elements.
+static Value addLanes(KernelBuilder &k, ArrayRef<Value> vectors) {
+  auto shuffle = [&](Value x, Value y, ArrayRef<int64_t> mask) -> Value {
+    return vector::ShuffleOp::create(k.b, k.loc, x, y, mask);
+  };
+  auto add = [&](Value x, Value y) -> Value { return arith::AddFOp::create(k.b, k.loc, x, y); };
+  // Half as many vectors in each round, each with the partial sums of two next to each other,
+  // in groups of as many lanes as there are sums.
+  const int64_t group = vectors.size();
+  SmallVector<Value> partial(vectors);
+  for (int64_t width = 1; partial.size() > 1; width *= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t first = 0; first < k.lanes; first += group)
+      for (int64_t lane = 0; lane < group; ++lane) {
+        // `width` partial sums of the first vector, then of the second, and so on.
+        int64_t which = lane / width % 2, from = lane / (2 * width) * width + lane % width;
+        low.push_back(which * k.lanes + first + from);
+        high.push_back(which * k.lanes + first + group / 2 + from);
+      }
+    SmallVector<Value> next;
+    for (size_t n = 0; n < partial.size(); n += 2)
+      next.push_back(
+          add(shuffle(partial[n], partial[n + 1], low), shuffle(partial[n], partial[n + 1], high)));
+    partial = std::move(next);
+  }
+  Value sums = partial.front();
+  for (int64_t lanes = k.lanes; lanes > group; lanes /= 2) {
+    SmallVector<int64_t> lower = llvm::to_vector(llvm::seq<int64_t>(0, lanes / 2));
+    SmallVector<int64_t> upper = llvm::to_vector(llvm::seq<int64_t>(lanes / 2, lanes));
+    sums = add(shuffle(sums, sums, lower), shuffle(sums, sums, upper));
+  }
+  return sums;
+}
+
+/// Calls `body(channel, mask)` for the vectors of `size` channels, carrying values; the mask
+/// says which lanes of the last vector are channels, and is null where all are.
+static SmallVector<Value>
+overChannels(KernelBuilder &k, int64_t size, ValueRange inits,
+             llvm::function_ref<SmallVector<Value>(Value, Value, ValueRange)> body) {
+  int64_t whole = size / k.lanes * k.lanes;
+  SmallVector<Value> carried =
+      k.loopCarrying(0, whole, k.lanes, inits,
+                     [&](Value channel, ValueRange inner) { return body(channel, {}, inner); });
+  if (whole == size)
+    return carried;
+  return body(k.constant(whole), k.mask(k.constant(size - whole)), carried);
+}
+
+/// Lanes along the channels. Row i of D holds y[i] decayed up to the current row t; rows that
+/// are still to come hold anything.
 LogicalResult PhaseEmitter::emitDecayedGram(tile::DecayedGramOp op) {
   Tile x = getTile(op.getX()), y = getTile(op.getY()), decay = getTile(op.getDecay());
   Tile result = tiles[op.getResult()] = getPlace(op, 0);
   if (failed(checkContiguous(op, {x, y, decay})))
     return failure();
+  Tile decayed = getTemporary(op);
   int64_t rows = result.shape[0], channels = op.getX().getType().getShape()[1];
-  auto transposed = RankedTensorType::get({channels, rows}, result.element);
-  Tile decayed = getScratch(op->getAttrOfType<IntegerAttr>(kTemporary).getInt(), transposed);
+  int64_t columns = std::min(kGramColumns, k.lanes);
   Type element = result.element;
-  bool exclusive = op.getExclusive();
+  Value zero = k.zero(element, k.lanes);
+  // sum + a b, in lanes that are channels.
+  auto addProduct = [&](Value a, Value b, Value sum, Value mask) -> Value {
+    Value next = k.multiplyAdd(a, b, sum);
+    return mask ? arith::SelectOp::create(k.b, k.loc, mask, next, sum).getResult() : next;
+  };
+  // The columns [first, first + columns) of a row, of which those before the diagonal count.
+  auto emitColumns = [&](Value row, Value first) {
+    SmallVector<Value> sums = overChannels(
+        k, channels, SmallVector<Value>(columns, zero),
+        [&](Value channel, Value mask, ValueRange carried) {
+          Value factor = readAt(k, decay, row, channel, k.lanes);
+          Value left = readAt(k, x, row, channel, k.lanes);
+          SmallVector<Value> next;
+          for (int64_t n = 0; n < columns; ++n) {
+            Value column = k.add(first, k.constant(n));
+            Value before = readAt(k, decayed, column, channel, k.lanes);
+            Value now = k.multiply(before, factor);
+            writeAt(k, now, decayed, column, channel);
+            next.push_back(addProduct(left, op.getExclusive() ? before : now, carried[n], mask));
+          }
+          return next;
+        });
+    SmallVector<Attribute> offsets;
+    for (int64_t n = 0; n < columns; ++n)
+      offsets.push_back(k.b.getI64IntegerAttr(n));
+    auto indices = VectorType::get({columns}, k.b.getI64Type());
+    Value offset = arith::ConstantOp::create(k.b, k.loc, DenseElementsAttr::get(indices, offsets));
+    Value isBefore =
+        k.compare(arith::CmpIPredicate::slt, offset, k.broadcast(k.sub(row, first), columns));
+    Value values =
+        arith::SelectOp::create(k.b, k.loc, isBefore, addLanes(k, sums), k.zero(element, columns));
+    writeAt(k, values, result, row, first);
+  };
   k.loop(0, rows, 1, [&](Value row) {
-    k.loop(0, rows, k.lanes,
-           [&](Value column) { writeAt(k, k.zero(element, k.lanes), result, row, column); });
-    // Columns up to the diagonal.
-    k.loop(k.constant(0), k.add(row, k.constant(1)), k.lanes, [&](Value column) {
-      Value lane =
-          arith::AddIOp::create(k.b, k.loc, k.broadcast(column, k.lanes), k.step(k.b.getI64Type()));
-      Value diagonal = k.compare(arith::CmpIPredicate::eq, lane, k.broadcast(row, k.lanes));
-      Value before = k.compare(arith::CmpIPredicate::slt, lane, k.broadcast(row, k.lanes));
-      // x[t, channel] times the decayed column, which moves on by one row.
-      auto addChannel = [&](Value channel, Value sum) {
-        Value old = readAt(k, decayed, channel, column, k.lanes);
-        Value factor = k.broadcast(readAt(k, decay, row, channel, 1), k.lanes);
-        Value left = k.broadcast(readAt(k, x, row, channel, 1), k.lanes);
-        Value fresh = k.broadcast(readAt(k, y, row, channel, 1), k.lanes);
-        Value next = arith::SelectOp::create(k.b, k.loc, before, k.multiply(old, factor),
-                                             k.zero(element, k.lanes));
-        next = arith::SelectOp::create(k.b, k.loc, diagonal, fresh, next);
-        writeAt(k, next, decayed, channel, column);
-        return k.multiplyAdd(left, exclusive ? old : next, sum);
-      };
-      SmallVector<Value> sums(kGramChannels, k.zero(element, k.lanes));
-      int64_t whole = channels / kGramChannels * kGramChannels;
-      sums = k.loopCarrying(0, whole, kGramChannels, sums, [&](Value first, ValueRange carried) {
-        SmallVector<Value> next;
-        for (int64_t i = 0; i < kGramChannels; ++i)
-          next.push_back(addChannel(k.add(first, k.constant(i)), carried[i]));
-        return next;
-      });
-      Value sum = sums[0];
-      for (Value other : ArrayRef(sums).drop_front())
-        sum = arith::AddFOp::create(k.b, k.loc, sum, other);
-      sum = k.loopCarrying(whole, channels, 1, sum,
-                           [&](Value channel, ValueRange carried) -> SmallVector<Value> {
-                             return {addChannel(channel, carried[0])};
-                           })[0];
-      // A row of x that is not finite must not reach the columns above the diagonal.
-      Value kept =
-          exclusive ? before : arith::OrIOp::create(k.b, k.loc, before, diagonal).getResult();
-      Value value = arith::SelectOp::create(k.b, k.loc, kept, sum, k.zero(element, k.lanes));
-      writeAt(k, value, result, row, column);
-    });
+    k.loop(0, rows, k.lanes, [&](Value column) { writeAt(k, zero, result, row, column); });
+    k.loop(k.constant(0), row, columns, [&](Value first) { emitColumns(row, first); });
+    Value diagonal =
+        overChannels(k, channels, zero, [&](Value channel, Value mask, ValueRange carried) {
+          Value own = readAt(k, y, row, channel, k.lanes);
+          writeAt(k, own, decayed, row, channel);
+          Value left = readAt(k, x, row, channel, k.lanes);
+          return SmallVector<Value>{addProduct(left, own, carried.front(), mask)};
+        })[0];
+    if (op.getExclusive())
+      return;
+    Value sum = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, diagonal,
+                                            arith::FastMathFlags::reassoc);
+    writeAt(k, sum, result, row, row);
   });
   return success();
 }
@@ -224,8 +281,7 @@ LogicalResult PhaseEmitter::emitSolve(tile::SolveOp op) {
   Columns columns(rhs, k.lanes);
   Tile solved = result;
   if (op.getDecay())
-    solved = getScratch(op->getAttrOfType<IntegerAttr>(kTemporary).getInt(),
-                        cast<RankedTensorType>(op.getRhs().getType()));
+    solved = getTemporary(op);
   Type element = result.element;
   auto at = [&](Value column, int64_t vector) {
     return k.add(column, k.constant(vector * columns.width));
@@ -285,8 +341,7 @@ LogicalResult PhaseEmitter::emitDecayedApply(tile::DecayedApplyOp op) {
   if (failed(checkContiguous(op, {a, y, decay})))
     return failure();
   int64_t rows = result.shape[0], group = op.getGroup();
-  Tile decayed = getScratch(op->getAttrOfType<IntegerAttr>(kTemporary).getInt(),
-                            cast<RankedTensorType>(op.getY().getType()));
+  Tile decayed = getTemporary(op);
   Type element = result.element;
   k.loop(0, result.shape[1], k.lanes, [&](Value column) {
     k.loop(0, rows, 1, [&](Value token) {

@@ -85,7 +85,7 @@ LogicalResult PhaseEmitter::emitLinalg(linalg::LinalgOp op) {
         if (loops.accesses[out].usesLoop(loop))
           return op->emitError("expects no output that varies along a reduction");
 
-  if (emitTranspose(loops))
+  if (emitTranspose(loops) || emitPack(loops))
     return success();
   loops.vector = chooseVectorLoop(op, loops.accesses);
   if (loops.vector >= 0 && !loops.isContiguous())

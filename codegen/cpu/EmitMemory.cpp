@@ -243,13 +243,17 @@ static Value getWholeColumns(KernelBuilder &k, const Extent &extent, int64_t siz
   return arith::SelectOp::create(k.b, k.loc, fromStart, whole, k.constant(0));
 }
 
-/// Calls `body(column, mask)` for the vectors of a row, whole ones in a loop without a mask.
+/// Calls `body(column, width, mask)` for the vectors of a row, whole ones in a loop without a
+/// mask. An element that is known to be alone at the end is no vector: LLVM 22 stores too many
+/// bytes for a masked vector of 16-bit elements with one constant lane.
 static void forEachVector(KernelBuilder &k, const Extent &extent, int64_t size,
-                          llvm::function_ref<void(Value, Value)> body) {
+                          llvm::function_ref<void(Value, int64_t, Value)> body) {
   Value whole = getWholeColumns(k, extent, size);
-  k.loop(k.constant(0), whole, k.lanes, [&](Value column) { body(column, {}); });
+  k.loop(k.constant(0), whole, k.lanes, [&](Value column) { body(column, k.lanes, {}); });
+  if (extent.full && size % k.lanes == 1)
+    return body(whole, 1, {});
   k.loop(whole, k.constant(size), k.lanes,
-         [&](Value column) { body(column, getLaneMask(k, extent, column, size)); });
+         [&](Value column) { body(column, k.lanes, getLaneMask(k, extent, column, size)); });
 }
 
 static SmallVector<Value> append(ValueRange position, Value last) {
@@ -271,15 +275,19 @@ static Value isNull(KernelBuilder &k, const View &view) {
   return LLVM::ICmpOp::create(k.b, k.loc, LLVM::ICmpPredicate::eq, view.pointer, null);
 }
 
-/// Whether a load of rows advances by just these rows with every iteration of the loop around it.
-static bool isRowByRow(tile::LoadOp op) {
+/// Whether a tile of rows at `offsets` advances by just these rows with every iteration of the
+/// loop around `op`, and else stays where it is.
+static bool isRowByRow(Operation *op, ValueRange offsets, ArrayRef<int64_t> shape) {
   auto loop = dyn_cast<scf::ForOp>(op->getParentOp());
-  ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getType()).getShape();
-  if (!loop || shape.size() < 2)
-    return false;
   APInt step;
-  return op.getOffsets()[op.getOffsets().size() - shape.size()] == loop.getInductionVar() &&
-         matchPattern(loop.getStep(), m_ConstantInt(&step)) && step == shape.front();
+  if (!loop || shape.empty() || !matchPattern(loop.getStep(), m_ConstantInt(&step)) ||
+      step != shape.front())
+    return false;
+  size_t rowDim = offsets.size() - shape.size();
+  for (auto [dim, offset] : llvm::enumerate(offsets))
+    if (dim == rowDim ? offset != loop.getInductionVar() : !loop.isDefinedOutsideOfLoop(offset))
+      return false;
+  return true;
 }
 
 /// What a load or a store is offset by, as emitted, and which of it is known not to be negative.
@@ -289,10 +297,11 @@ getOffsets(ValueRange offsets, llvm::function_ref<Value(Value)> getScalar) {
           llvm::map_to_vector(offsets, [](Value offset) { return isNonNegative(offset); })};
 }
 
-/// The tile where the caller has it.
+/// The tile where the caller has it, in the type of the tensor.
 static Tile getInView(KernelBuilder &k, const Tile &tile, const View &view, Value origin) {
   Tile result = tile;
-  result.pointer = k.address(view.pointer, tile.element, origin);
+  result.element = view.element;
+  result.pointer = k.address(view.pointer, view.element, origin);
   result.strides.assign(tile.rank(), ShapedType::kDynamic);
   llvm::append_range(result.runtimeStrides, ArrayRef(view.strides).take_back(tile.rank()));
   if (view.lastIsUnit && tile.rank() > 0)
@@ -330,16 +339,17 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
     });
   };
   Tile there = getInView(k, tile, view, window.origin());
-  if (view.lastIsUnit && isRowByRow(op)) {
+  if ((view.lastIsUnit || tile.rank() == 1) && isRowByRow(op, op.getOffsets(), tile.shape)) {
     Tile next = there;
     Value distance = k.scale(k.stride(there, 0), there.shape.front());
     next.pointer = k.address(there.pointer, there.element, distance);
-    prefetches.add(op->getBlock(), next);
+    prefetches.add(k, op->getBlock(), next, /*isWritten=*/false);
   }
   auto copyRow = [&](Value from, ValueRange position) {
     if (tile.rank() == 0) {
       auto move = [&] {
-        k.write(k.load(view.pointer, tile.element, from, 1), tile, k.constant(0));
+        Value loaded = k.load(view.pointer, view.element, from, 1);
+        k.write(k.convert(loaded, tile.element), tile, k.constant(0));
       };
       if (!window.isOutside())
         return move();
@@ -347,18 +357,18 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
       return k.ifThen(k.negate(window.isOutside()), move);
     }
     if (view.lastIsUnit)
-      return forEachVector(k, extent, size, [&](Value column, Value mask) {
+      return forEachVector(k, extent, size, [&](Value column, int64_t width, Value mask) {
         Value at = k.add(from, column);
-        Value loaded = mask ? k.loadMasked(view.pointer, tile.element, at, mask)
-                            : k.load(view.pointer, tile.element, at, k.lanes);
-        k.write(loaded, tile, k.offset(tile, append(position, column)));
+        Value loaded = mask ? k.loadMasked(view.pointer, view.element, at, mask)
+                            : k.load(view.pointer, view.element, at, width);
+        k.write(k.convert(loaded, tile.element), tile, k.offset(tile, append(position, column)));
       });
     if (!extent.full)
       fill(position);
     k.loop(extent.low, extent.high, 1, [&](Value column) {
       Value distance = arith::MulIOp::create(k.b, k.loc, column, window.lastStride());
-      k.write(k.load(view.pointer, tile.element, k.add(from, distance), 1), tile,
-              k.offset(tile, append(position, column)));
+      Value loaded = k.load(view.pointer, view.element, k.add(from, distance), 1);
+      k.write(k.convert(loaded, tile.element), tile, k.offset(tile, append(position, column)));
     });
   };
   auto copy = [&] { window.forEachRow(copyRow, fill); };
@@ -389,6 +399,25 @@ Tile PhaseEmitter::getResultPlace(linalg::LinalgOp op, unsigned index) {
   return inside ? choose(k, inside, there, place) : there;
 }
 
+/// The rows that an iteration of a loop stores are asked for when it begins.
+void PhaseEmitter::prefetchStoredRows(scf::ForOp loop) {
+  for (auto store : loop.getOps<tile::StoreOp>()) {
+    auto found = views.find(store.getView());
+    auto type = cast<RankedTensorType>(store.getTile().getType());
+    if (found == views.end() || type.getRank() < 2 || !found->second.lastIsUnit ||
+        !isRowByRow(store, store.getOffsets(), type.getShape()))
+      continue;
+    auto [offsets, nonNegative] =
+        getOffsets(store.getOffsets(), [&](Value offset) { return getScalar(offset); });
+    Window window(k, found->second, offsets, nonNegative, type.getShape(), {});
+    Tile tile;
+    tile.shape = llvm::to_vector(type.getShape());
+    tile.element = type.getElementType();
+    prefetches.add(k, store->getBlock(), getInView(k, tile, found->second, window.origin()),
+                   /*isWritten=*/true);
+  }
+}
+
 LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
   auto found = views.find(op.getView());
   if (found == views.end())
@@ -404,23 +433,27 @@ LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
         [&](Value to, ValueRange position) {
           if (tile.rank() == 0) {
             auto move = [&] {
-              k.store(k.read(tile, k.constant(0), 1), view.pointer, tile.element, to);
+              Value value = k.convert(k.read(tile, k.constant(0), 1), view.element);
+              k.store(value, view.pointer, view.element, to);
             };
             return window.isOutside() ? k.ifThen(k.negate(window.isOutside()), move) : move();
           }
           if (view.lastIsUnit)
-            return forEachVector(k, extent, tile.shape.back(), [&](Value column, Value mask) {
-              Value value = k.read(tile, k.offset(tile, append(position, column)), k.lanes);
-              Value at = k.add(to, column);
-              if (mask)
-                k.storeMasked(value, view.pointer, tile.element, at, mask);
-              else
-                k.store(value, view.pointer, tile.element, at);
-            });
+            return forEachVector(
+                k, extent, tile.shape.back(), [&](Value column, int64_t width, Value mask) {
+                  Value value = k.read(tile, k.offset(tile, append(position, column)), width);
+                  value = k.convert(value, view.element);
+                  Value at = k.add(to, column);
+                  if (mask)
+                    k.storeMasked(value, view.pointer, view.element, at, mask);
+                  else
+                    k.store(value, view.pointer, view.element, at);
+                });
           k.loop(extent.low, extent.high, 1, [&](Value column) {
             Value distance = arith::MulIOp::create(k.b, k.loc, column, window.lastStride());
-            k.store(k.read(tile, k.offset(tile, append(position, column)), 1), view.pointer,
-                    tile.element, k.add(to, distance));
+            Value value = k.read(tile, k.offset(tile, append(position, column)), 1);
+            k.store(k.convert(value, view.element), view.pointer, view.element,
+                    k.add(to, distance));
           });
         },
         nullptr);

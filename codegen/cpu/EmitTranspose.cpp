@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/LinalgLoops.h"
+#include "codegen/cpu/Memory.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -88,9 +89,12 @@ static bool isCopy(linalg::LinalgOp op) {
          body->getTerminator()->getOperand(0) == body->getArgument(0);
 }
 
+/// Whether blocks of the type are transposed in registers: reals, and pairs of them.
+static bool isTransposed(Type element) { return isa<FloatType>(element) || element.isInteger(32); }
+
 bool PhaseEmitter::emitTranspose(LinalgLoops &loops) {
   const Tile &source = loops.operands[0];
-  if (!isCopy(loops.op) || !source.inMemory() || !isa<FloatType>(source.element))
+  if (!isCopy(loops.op) || !source.inMemory() || !isTransposed(source.element))
     return false;
   const Tile &target = loops.results[0];
   // The loops along the lanes of source and target.
@@ -103,8 +107,8 @@ bool PhaseEmitter::emitTranspose(LinalgLoops &loops) {
   }
   if (from < 0 || to < 0 || from == to || !loops.accesses[0].usesLoop(to))
     return false;
-  func::FuncOp transpose =
-      getTransposeFunction(k, function->getParentOfType<ModuleOp>(), source.element);
+  func::FuncOp transpose = getTransposeFunction(k, function->getParentOfType<ModuleOp>(),
+                                                getStorageType(source.element));
   SmallVector<Value> position(loops.sizes.size(), k.constant(0));
   std::function<void(int64_t)> walk = [&](int64_t loop) {
     if (loop == from || loop == to)

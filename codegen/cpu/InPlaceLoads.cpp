@@ -45,5 +45,7 @@ bool cpu::isReadableInPlace(tile::LoadOp load, int64_t lanes) {
   int64_t offset;
   bool isContiguous = type.getRank() > 0 && succeeded(view.getStridesAndOffset(strides, offset)) &&
                       strides.back() == 1;
-  return isContiguous && !isOverwritten(load) && areUsersContent(load.getResult(), lanes);
+  bool isConverted = type.getElementType() != view.getElementType();
+  return isContiguous && !isConverted && !isOverwritten(load) &&
+         areUsersContent(load.getResult(), lanes);
 }

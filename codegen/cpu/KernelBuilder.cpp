@@ -166,6 +166,29 @@ Value KernelBuilder::multiplyAdd(Value x, Value y, Value z) {
   return LLVM::FMAOp::create(b, loc, x, y, z);
 }
 
+Value KernelBuilder::multiplyAddPairs(Value x, Value y, Value z) {
+  auto toElements = [&](Value pairs) -> Value {
+    auto type = VectorType::get({2 * lanes}, b.getBF16Type());
+    return LLVM::BitcastOp::create(b, loc, type, pairs);
+  };
+  auto intrinsic = b.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512");
+  return LLVM::CallIntrinsicOp::create(b, loc, z.getType(), intrinsic,
+                                       ValueRange{z, toElements(x), toElements(y)})
+      .getResult(0);
+}
+
+Value KernelBuilder::convert(Value value, Type element) {
+  Type from = getElementTypeOrSelf(value.getType());
+  if (from == element)
+    return value;
+  Type type = element;
+  if (auto vector = dyn_cast<VectorType>(value.getType()))
+    type = vector.clone(element);
+  if (from.getIntOrFloatBitWidth() < element.getIntOrFloatBitWidth())
+    return arith::ExtFOp::create(b, loc, type, value);
+  return arith::TruncFOp::create(b, loc, type, value);
+}
+
 Value KernelBuilder::toStorage(Value value) {
   Type element = getElementTypeOrSelf(value.getType());
   Type storage = getStorageType(element);
@@ -176,6 +199,8 @@ Value KernelBuilder::toStorage(Value value) {
     type = vector.clone(storage);
   if (element.isIndex())
     return arith::IndexCastOp::create(b, loc, type, value);
+  if (isa<FloatType>(element))
+    return arith::BitcastOp::create(b, loc, type, value);
   return arith::ExtUIOp::create(b, loc, type, value);
 }
 
@@ -187,6 +212,8 @@ Value KernelBuilder::fromStorage(Value value, Type element) {
     type = vector.clone(element);
   if (element.isIndex())
     return arith::IndexCastOp::create(b, loc, type, value);
+  if (isa<FloatType>(element))
+    return arith::BitcastOp::create(b, loc, type, value);
   return arith::TruncIOp::create(b, loc, type, value);
 }
 
@@ -223,10 +250,10 @@ void KernelBuilder::storeMasked(Value value, Value pointer, Type element, Value 
                               (uint32_t)getStorageBytes(element));
 }
 
-void KernelBuilder::prefetch(Value pointer, Type element, Value offset) {
-  // A read, of data, into the second level cache: the first is full of the current tiles.
-  constexpr uint32_t read = 0, secondLevel = 2, data = 1;
-  LLVM::Prefetch::create(b, loc, address(pointer, element, offset), read, secondLevel, data);
+void KernelBuilder::prefetch(Value pointer, Type element, Value offset, bool isWritten) {
+  // Of data, into the second level cache: the first is full of the current tiles.
+  constexpr uint32_t secondLevel = 2, data = 1;
+  LLVM::Prefetch::create(b, loc, address(pointer, element, offset), isWritten, secondLevel, data);
 }
 
 Value KernelBuilder::stride(const Tile &tile, int64_t dim) {
@@ -271,14 +298,16 @@ void KernelBuilder::copy(const Tile &source, const Tile &destination) {
   if (!source.inMemory() && !source.splat)
     return;
   if (destination.rank() == 0)
-    return write(read(source, constant(0), 1), destination, constant(0));
+    return write(convert(read(source, constant(0), 1), destination.element), destination,
+                 constant(0));
   int64_t width = source.inMemory() && source.strides.back() != 1 ? 1 : lanes;
   SmallVector<Value> position;
   forEachRow(*this, destination.shape, position, [&] {
     loop(0, destination.shape.back(), width, [&](Value column) {
       SmallVector<Value> at(position);
       at.push_back(column);
-      write(read(source, offset(source, at), width), destination, offset(destination, at));
+      Value value = convert(read(source, offset(source, at), width), destination.element);
+      write(value, destination, offset(destination, at));
     });
   });
 }

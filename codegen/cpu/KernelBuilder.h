@@ -88,6 +88,11 @@ public:
   mlir::Value multiply(mlir::Value a, mlir::Value b);
   /// a * b + c, fused where the chip fuses.
   mlir::Value multiplyAdd(mlir::Value a, mlir::Value b, mlir::Value c);
+  /// c + a.low * b.low + a.high * b.high on lanes of pairs of bf16, for chips that have it.
+  mlir::Value multiplyAddPairs(mlir::Value a, mlir::Value b, mlir::Value c);
+
+  /// The same number in another real type, rounded to nearest if that is narrower.
+  mlir::Value convert(mlir::Value value, mlir::Type element);
 
   // Memory. Offsets are in elements of `element`, which is the element type of values.
   mlir::Value address(mlir::Value pointer, mlir::Type element, mlir::Value offset);
@@ -100,7 +105,8 @@ public:
                    mlir::Value mask);
 
   /// Asks for memory that will be read soon; any address is allowed.
-  void prefetch(mlir::Value pointer, mlir::Type element, mlir::Value offset);
+  void prefetch(mlir::Value pointer, mlir::Type element, mlir::Value offset,
+                bool isWritten = false);
 
   // Tiles.
   /// How far apart, in elements, neighbours along a dimension are.
@@ -109,8 +115,8 @@ public:
   /// Elements from `offset` on, along the lanes; the scalar of a splat.
   mlir::Value read(const Tile &tile, mlir::Value offset, int64_t width);
   void write(mlir::Value value, const Tile &tile, mlir::Value offset);
-  /// dst = src, for tiles of one shape. Rows are copied in whole vectors, so the
-  /// destination must be a tile of its own.
+  /// dst = src, for tiles of one shape, converted if the types differ. Rows are copied in whole
+  /// vectors, so the destination must be a tile of its own.
   void copy(const Tile &source, const Tile &destination);
 
 private:

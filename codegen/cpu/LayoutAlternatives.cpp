@@ -49,7 +49,8 @@ double cpu::getTransposeCycles(RankedTensorType type, int64_t lanes) {
     vectors *= llvm::divideCeil(size, lanes);
   for (int64_t size : type.getShape().drop_back(2))
     vectors *= size;
-  double each = isa<FloatType>(type.getElementType()) ? kTransposeCycles : lanes;
+  Type element = type.getElementType();
+  double each = isa<FloatType>(element) || element.isInteger(32) ? kTransposeCycles : lanes;
   return vectors * each;
 }
 
@@ -86,6 +87,11 @@ private:
   void appendForAllOutputs(double cycles, ArrayRef<int64_t> inputs);
   /// The lane axis of each operand if lanes run along the loop; empty if that cannot be.
   std::optional<SmallVector<int64_t>> getLaneAxes(int64_t loop) const;
+  /// Whether the op makes pairs of positions of the loop.
+  bool isPairLoop(int64_t loop) const {
+    auto axis = op->getAttrOfType<IntegerAttr>(kPackAttr);
+    return axis && axis.getInt() == loop;
+  }
   double getVectors(int64_t loop) const;
   void append(double cycles, ArrayRef<int64_t> axes, bool isOneAxis);
 
@@ -117,6 +123,9 @@ std::optional<SmallVector<int64_t>> StructuredAlternatives::getLaneAxes(int64_t 
   SmallVector<int64_t> axes;
   for (const Access &access : accesses) {
     int64_t axis = access.getDimension(loop);
+    // Elements that are neighbours in memory are pairs without being moved.
+    if (axis == -2 && isPairLoop(loop))
+      axis = loop;
     // A position that is the sum of several loops is no lane axis.
     if (axis == -2)
       return std::nullopt;

@@ -12,8 +12,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Chips.h"
+#include "codegen/Polynomials.h"
+#include "codegen/cpu/LowerConversions.h"
 #include "codegen/cpu/Passes.h"
-#include "codegen/cpu/Polynomials.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -206,7 +207,11 @@ void Lowering::lower(Operation *op) {
     return ignoreSignOfZero(op);
   ImplicitLocOpBuilder b(op->getLoc(), op);
   Value result;
-  if (auto fma = dyn_cast<math::FmaOp>(op)) {
+  if (isa<arith::ExtFOp, arith::TruncFOp>(op)) {
+    result = lowerConversion(b, op, chip);
+    if (!result)
+      return;
+  } else if (auto fma = dyn_cast<math::FmaOp>(op)) {
     if (chip.fusesMultiplyAdd)
       return;
     result = arith::AddFOp::create(b, arith::MulFOp::create(b, fma.getA(), fma.getB()), fma.getC());
@@ -240,7 +245,7 @@ struct LowerMath : cpu::impl::CpuLowerMathBase<LowerMath> {
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       if (isa_and_nonnull<math::MathDialect>(op->getDialect()) ||
-          isa<arith::MaximumFOp, arith::MinimumFOp>(op))
+          isa<arith::MaximumFOp, arith::MinimumFOp, arith::ExtFOp, arith::TruncFOp>(op))
         ops.push_back(op);
     });
     Lowering lowering(getOperation(), *row);

@@ -50,19 +50,20 @@ int64_t cpu::getTileBytes(RankedTensorType type, int64_t lanes) {
   return llvm::alignTo(elements * getStorageBytes(type.getElementType()), kCacheLine);
 }
 
-int64_t cpu::getTemporaryBytes(Operation *op, int64_t lanes) {
-  // The columns of the right factor, decayed up to the current row.
+RankedTensorType cpu::getTemporaryType(Operation *op) {
   if (auto gram = dyn_cast<tile::DecayedGramOp>(op)) {
-    auto type = cast<RankedTensorType>(gram.getY().getType());
-    auto transposed =
-        RankedTensorType::get({type.getDimSize(1), type.getDimSize(0)}, type.getElementType());
-    return getTileBytes(transposed, lanes);
+    RankedTensorType rows = gram.getY().getType();
+    int64_t numRows = llvm::alignTo(rows.getDimSize(0), kGramColumns);
+    return rows.clone({numRows, rows.getDimSize(1)});
   }
-  // The rows of the operand, decayed up to the current row.
   if (auto apply = dyn_cast<tile::DecayedApplyOp>(op))
-    return getTileBytes(cast<RankedTensorType>(apply.getY().getType()), lanes);
-  if (auto solve = dyn_cast<tile::SolveOp>(op))
-    return solve.getDecay() ? getTileBytes(cast<RankedTensorType>(solve.getRhs().getType()), lanes)
-                            : 0;
-  return 0;
+    return cast<RankedTensorType>(apply.getY().getType());
+  if (auto solve = dyn_cast<tile::SolveOp>(op); solve && solve.getDecay())
+    return cast<RankedTensorType>(solve.getRhs().getType());
+  return {};
+}
+
+int64_t cpu::getTemporaryBytes(Operation *op, int64_t lanes) {
+  RankedTensorType type = getTemporaryType(op);
+  return type ? getTileBytes(type, lanes) : 0;
 }

@@ -22,6 +22,8 @@ namespace mix::cpu {
 inline constexpr llvm::StringLiteral kPlace = "cpu.place";
 inline constexpr llvm::StringLiteral kTemporary = "cpu.temporary";
 inline constexpr llvm::StringLiteral kScratch = "cpu.scratch";
+/// Attribute of an op that makes pairs of a tile's elements: the axis of the pairs.
+inline constexpr llvm::StringLiteral kPackAttr = "cpu.pack";
 
 /// Bytes of a cache line, of every chip that we know.
 inline constexpr int64_t kCacheLine = 64;
@@ -35,7 +37,13 @@ llvm::SmallVector<int64_t> getTileStrides(llvm::ArrayRef<int64_t> shape, mlir::T
 /// Bytes of a tile with memory of its own, a multiple of 64.
 int64_t getTileBytes(mlir::RankedTensorType type, int64_t lanes);
 
-/// Bytes of temporary memory that the op's code works on.
+/// Columns of a decayed Gram matrix that are summed side by side.
+inline constexpr int64_t kGramColumns = 4;
+
+/// What the op's code works on: the rows of an operand, decayed up to the current row; null
+/// for most ops.
+mlir::RankedTensorType getTemporaryType(mlir::Operation *op);
+/// Its bytes.
 int64_t getTemporaryBytes(mlir::Operation *op, int64_t lanes);
 
 } // namespace mix::cpu

@@ -16,6 +16,49 @@ class Cpu_ChipPass<string name, string op> : Pass<name, op> {
   ];
 }
 
+def CpuPairProducts : Cpu_ChipPass<"mix-cpu-pair-products", "::mlir::func::FuncOp"> {
+  let summary = "Let products of bf16 run two by two, where the chip has the instruction";
+  let description = [{
+    *Requires*: a phase (level L3).
+    *Ensures*: a product of bf16 tiles with an f32 accumulator is a `linalg.generic` with the
+    attribute `cpu.pairs` on tiles of pairs (i32, the first of the pair in the lower half): pairs
+    of neighbours along a summed axis. Pairs are made by a `linalg.generic` with the attribute
+    `cpu.pack` (the axis) right where the tile is made; a tile that is loaded whole along an axis
+    of odd size is padded with zeros. On other chips, and where the summed axes are odd, products
+    stay as they are.
+
+    ```mlir
+    // before
+    %s = linalg.contract ... ins(%q, %k : tensor<64x128xbf16>, tensor<64x128xbf16>) outs(%z : tensor<64x64xf32>)
+    // after
+    %qp = linalg.generic ... ins(%q, %q) {cpu.pack = 1 : i64} -> tensor<64x64xi32>
+    %kp = linalg.generic ... ins(%k, %k) {cpu.pack = 1 : i64} -> tensor<64x64xi32>
+    %s = linalg.generic ... ins(%qp, %kp) outs(%z) {cpu.pairs} -> tensor<64x64xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mix::tile::TileDialect"];
+}
+
+def CpuFuseConversions : Cpu_ChipPass<"mix-cpu-fuse-conversions", "::mlir::func::FuncOp"> {
+  let summary = "Let loads widen and stores round";
+  let description = [{
+    *Requires*: a phase (level L3).
+    *Ensures*: the same phase, in which a tile of a 16-bit type that was only widened after its
+    load (rounded before its store) is a tile of the wider type, and operands of products are of
+    the type of the accumulator.
+
+    ```mlir
+    // before
+    %n = tile.load %k[%t, %z] : memref<?x128xbf16> -> tensor<32x128xbf16>
+    %x = arith.extf %n : tensor<32x128xbf16> to tensor<32x128xf32>
+    // after
+    %x = tile.load %k[%t, %z] : memref<?x128xbf16> -> tensor<32x128xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mix::tile::TileDialect"];
+}
+
 def CpuAssignLayouts : Cpu_ChipPass<"mix-cpu-assign-layouts", "::mlir::func::FuncOp"> {
   let summary = "Choose which axis of every tile lies along the lanes";
   let description = [{
@@ -61,7 +104,8 @@ def CpuLowerMath : Cpu_ChipPass<"mix-cpu-lower-math", "::mlir::ModuleOp"> {
   let description = [{
     *Ensures*: f32 functions are vector polynomials (relative error about 1e-7); f64
     functions, and what has no polynomial, are calls of the C library lane by lane.
-    Functions that LLVM lowers to instructions stay as they are.
+    Functions that LLVM lowers to instructions stay as they are. Conversions from and to 16-bit
+    types for which the chip has no instruction are integer arithmetic.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",

@@ -66,6 +66,7 @@ void PhaseEmitter::bindArguments() {
       continue;
     View view;
     view.pointer = loadPointer(data, index);
+    view.element = type.getElementType();
     SmallVector<int64_t> staticStrides;
     int64_t base;
     // Whatever the type says, the caller gives all strides but a last one of 1.
@@ -112,6 +113,7 @@ LogicalResult PhaseEmitter::emitOp(Operation &op) {
       .Case([&](tile::DecayedGramOp op) { return emitDecayedGram(op); })
       .Case([&](tile::SolveOp op) { return emitSolve(op); })
       .Case([&](tile::DecayedApplyOp op) { return emitDecayedApply(op); })
+      .Case([&](tile::LargestOp op) { return emitLargest(op); })
       .Case([&](linalg::LinalgOp op) { return emitLinalg(op); })
       .Case([&](tensor::ExtractSliceOp op) { return emitExtractSlice(op); })
       .Case([&](tensor::InsertSliceOp op) { return emitInsertSlice(op); })
@@ -194,6 +196,7 @@ LogicalResult PhaseEmitter::emitFor(scf::ForOp op) {
       scalars.map(arg, loop.getRegionIterArg(next));
       scalars.map(result, loop.getResult(next++));
     }
+  prefetchStoredRows(op);
   if (failed(emitBlock(*op.getBody())))
     return failure();
   SmallVector<Value> yielded;

@@ -13,6 +13,7 @@
 //   EmitLinalg.cpp       elementwise work, reductions, transposes
 //   EmitContraction.cpp  product micro-kernels
 //   EmitDecay.cpp        scans, decays, triangular systems
+//   EmitLargest.cpp      selections
 //
 //===----------------------------------------------------------------------===//
 
@@ -39,6 +40,7 @@ struct Paging {
 /// A tensor of the caller: the argument's place in `mixwright_instance`.
 struct View {
   mlir::Value pointer;
+  mlir::Type element;
   llvm::SmallVector<mlir::Value> strides, sizes; ///< i64
   bool lastIsUnit = false;                       ///< The last dimension has stride 1.
   std::optional<Paging> paging = {};             ///< Of a cache.
@@ -79,6 +81,7 @@ private:
   mlir::LogicalResult emitStore(tile::StoreOp op);
   /// The place of a result, or the memory where it is stored.
   Tile getResultPlace(mlir::linalg::LinalgOp op, unsigned index);
+  void prefetchStoredRows(mlir::scf::ForOp loop);
   mlir::LogicalResult emitExtractSlice(mlir::tensor::ExtractSliceOp op);
   mlir::LogicalResult emitInsertSlice(mlir::tensor::InsertSliceOp op);
   mlir::LogicalResult emitInsert(mlir::tensor::InsertOp op);
@@ -94,16 +97,21 @@ private:
   void emitReduction(LinalgLoops &loops);
   void emitLaneReduction(LinalgLoops &loops);
   bool emitTranspose(LinalgLoops &loops);
+  bool emitPack(LinalgLoops &loops);
 
   // EmitContraction.cpp
   void emitContraction(LinalgLoops &loops, ContractionLoops kernel);
 
   // EmitDecay.cpp
+  Tile getTemporary(mlir::Operation *op);
   mlir::LogicalResult emitScan(tile::ScanOp op);
   mlir::LogicalResult emitDecayRatio(tile::DecayRatioOp op);
   mlir::LogicalResult emitDecayedGram(tile::DecayedGramOp op);
   mlir::LogicalResult emitSolve(tile::SolveOp op);
   mlir::LogicalResult emitDecayedApply(tile::DecayedApplyOp op);
+
+  // EmitLargest.cpp
+  mlir::LogicalResult emitLargest(tile::LargestOp op);
 
   mlir::func::FuncOp phase;
   mlir::LLVM::LLVMFuncOp function;

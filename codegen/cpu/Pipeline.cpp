@@ -26,6 +26,8 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
 
 void cpu::buildCpuPipeline(OpPassManager &pm, StringRef chip) {
   std::string name = chip.str();
+  pm.addNestedPass<func::FuncOp>(createCpuPairProducts({name}));
+  pm.addNestedPass<func::FuncOp>(createCpuFuseConversions({name}));
   pm.addNestedPass<func::FuncOp>(createConvertElementwiseToLinalgPass());
   pm.addNestedPass<func::FuncOp>(createCpuAssignLayouts({name}));
   pm.addNestedPass<func::FuncOp>(createCpuAssignBuffers({name}));

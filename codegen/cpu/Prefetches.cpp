@@ -22,12 +22,13 @@ static int64_t getLinesPerRow(const Tile &tile) {
 }
 
 /// Asks for the lines of a tile from a position of its first axes on.
-static void emitLines(KernelBuilder &k, const Tile &tile, SmallVector<Value> &position) {
+static void emitLines(KernelBuilder &k, const Tile &tile, bool isWritten,
+                      SmallVector<Value> &position) {
   int64_t dim = position.size();
   if (dim + 1 < tile.rank())
     return k.loop(0, tile.shape[dim], 1, [&](Value iv) {
       position.push_back(iv);
-      emitLines(k, tile, position);
+      emitLines(k, tile, isWritten, position);
       position.pop_back();
     });
   position.push_back(k.constant(0));
@@ -35,7 +36,7 @@ static void emitLines(KernelBuilder &k, const Tile &tile, SmallVector<Value> &po
   position.pop_back();
   int64_t lineElements = kCacheLine / getStorageBytes(tile.element);
   for (int64_t column = 0; column < tile.shape.back(); column += lineElements)
-    k.prefetch(row, tile.element, k.constant(column));
+    k.prefetch(row, tile.element, k.constant(column), isWritten);
 }
 
 void PrefetchShare::emit(KernelBuilder &k, Value number) const {
@@ -43,12 +44,20 @@ void PrefetchShare::emit(KernelBuilder &k, Value number) const {
     Value first = k.add(k.scale(number, part.rowsEach), k.constant(part.firstRow));
     for (int64_t row = 0; row < part.rowsEach; ++row) {
       SmallVector<Value> position = {k.add(first, k.constant(row))};
-      emitLines(k, part.tile, position);
+      emitLines(k, part.tile, part.isWritten, position);
     }
   }
 }
 
-void Prefetches::add(Block *block, Tile tile) { queue.push_back({block, std::move(tile), 0}); }
+void Prefetches::add(KernelBuilder &k, Block *block, Tile tile, bool isWritten) {
+  k.loop(0, tile.shape.front(), 1, [&](Value row) {
+    SmallVector<Value> position(tile.rank(), k.constant(0));
+    position.front() = row;
+    k.prefetch(tile.pointer, tile.element, k.offset(tile, position), isWritten);
+  });
+  if (tile.rank() > 1)
+    queue.push_back({block, std::move(tile), isWritten, 0});
+}
 
 PrefetchShare Prefetches::take(Block *block, int64_t count, int64_t lines) {
   PrefetchShare share;
@@ -60,7 +69,7 @@ PrefetchShare Prefetches::take(Block *block, int64_t count, int64_t lines) {
     int64_t rowsEach = std::min<int64_t>(llvm::divideCeil(rows, count), lines / perRow);
     if (rowsEach <= 0)
       continue;
-    share.parts.push_back({wanted.tile, wanted.firstRow, rowsEach});
+    share.parts.push_back({wanted.tile, wanted.isWritten, wanted.firstRow, rowsEach});
     wanted.firstRow += std::min(rowsEach * count, rows);
     lines -= rowsEach * perRow;
   }
@@ -71,11 +80,11 @@ PrefetchShare Prefetches::take(Block *block, int64_t count, int64_t lines) {
 
 void Prefetches::finish(KernelBuilder &k, Block *block) {
   for (const Wanted &wanted : queue) {
-    if (wanted.block != block)
+    if (wanted.block != block || wanted.isWritten)
       continue;
     k.loop(wanted.firstRow, wanted.tile.shape.front(), 1, [&](Value row) {
       SmallVector<Value> position = {row};
-      emitLines(k, wanted.tile, position);
+      emitLines(k, wanted.tile, wanted.isWritten, position);
     });
   }
   llvm::erase_if(queue, [&](const Wanted &wanted) { return wanted.block == block; });

@@ -29,6 +29,7 @@ private:
   friend class Prefetches;
   struct Part {
     Tile tile;
+    bool isWritten;
     int64_t firstRow, rowsEach;
   };
   llvm::SmallVector<Part, 2> parts;
@@ -36,18 +37,21 @@ private:
 
 class Prefetches {
 public:
-  /// Wants the rows of a tile of rank 2 or more. What is emitted later in `block`, the block of
-  /// the tile program, may ask for them.
-  void add(mlir::Block *block, Tile tile);
+  /// Wants the rows of a tile, to read or to write them. Asks for the first line of every row at
+  /// once: rows far apart lie on pages of their own, and looking up many pages at a time takes
+  /// hardly longer than one. What is emitted later in `block`, the block of the tile program,
+  /// may ask for the others.
+  void add(KernelBuilder &k, mlir::Block *block, Tile tile, bool isWritten);
   /// Hands out what `count` iterations can ask for at `lines` cache lines each.
   PrefetchShare take(mlir::Block *block, int64_t count, int64_t lines);
-  /// Asks for all that is left at the end of the block.
+  /// Asks for all that is left to read at the end of the block.
   void finish(KernelBuilder &k, mlir::Block *block);
 
 private:
   struct Wanted {
     mlir::Block *block;
     Tile tile;
+    bool isWritten;
     int64_t firstRow;
   };
   llvm::SmallVector<Wanted, 4> queue;

@@ -159,6 +159,20 @@ func.func @topk_breaks_ties_low() -> (tensor<5xi1, #mix.axes<["b:B"]>> {mix.name
   return %sel : tensor<5xi1, #mix.axes<["b:B"]>>
 }
 
+// The largest first; of equal scores the lower position; -inf is never chosen.
+// CHECK-LABEL: largest_lists_positions
+// CHECK: top[B=2,n=3] = 2 0 3 1 -1 -1
+func.func @largest_lists_positions() -> (tensor<2x3xi64, #mix.axes<["B", "n"]>> {mix.name = "top"})
+    attributes {mix.mixer} {
+  %s = arith.constant dense<[[5.0, 7.0, 6.0, 5.0, 5.0], [0xFFF0000000000000, 1.0, 2.0, 3.0, 4.0]]>
+    : tensor<2x5xf64, #mix.axes<["B", "j:T"]>>
+  %m = arith.constant dense<[[true, false, true, true, true], [true, true, false, false, false]]>
+    : tensor<2x5xi1, #mix.axes<["B", "j:T"]>>
+  %top = mix.largest %s where %m along "j:T" take 3 into "n" : tensor<2x5xf64, #mix.axes<["B", "j:T"]>>,
+    tensor<2x5xi1, #mix.axes<["B", "j:T"]>> -> tensor<2x3xi64, #mix.axes<["B", "n"]>>
+  return %top : tensor<2x3xi64, #mix.axes<["B", "n"]>>
+}
+
 // s = 2 s + x[t] from s = 1, read before the update: 1, 2 + 1 = 3, 6 + 2 = 8; 16 + 3 = 19.
 // CHECK-LABEL: for_runs_in_order
 // CHECK-DAG: o[T=3] = 1 3 8

@@ -301,6 +301,51 @@ func.func @topk_c2(%s: tensor<?xf64, #mix.axes<["K"]>>, %m: tensor<i1>) {
 
 // -----
 
+func.func @largest_c1(%s: tensor<?xf64, #mix.axes<["j:T"]>>, %m: tensor<?xi1, #mix.axes<["j:T"]>>) {
+  // expected-error @below {{runs along axis 'i:T' that the score does not have}}
+  %p = mix.largest %s where %m along "i:T" take 2 into "n" : tensor<?xf64, #mix.axes<["j:T"]>>,
+    tensor<?xi1, #mix.axes<["j:T"]>> -> tensor<2xi64, #mix.axes<["n"]>>
+  return
+}
+
+// -----
+
+func.func @largest_c1_count(%s: tensor<?xf64, #mix.axes<["j:T"]>>, %m: tensor<?xi1, #mix.axes<["j:T"]>>) {
+  // expected-error @below {{expects a positive count, got 0}}
+  %p = mix.largest %s where %m along "j:T" take 0 into "n" : tensor<?xf64, #mix.axes<["j:T"]>>,
+    tensor<?xi1, #mix.axes<["j:T"]>> -> tensor<0xi64, #mix.axes<["n"]>>
+  return
+}
+
+// -----
+
+func.func @largest_c2(%s: tensor<?xf64, #mix.axes<["j:T"]>>, %m: tensor<i1>) {
+  // expected-error @below {{expects a mask with the axes of the score}}
+  %p = mix.largest %s where %m along "j:T" take 2 into "n" : tensor<?xf64, #mix.axes<["j:T"]>>,
+    tensor<i1> -> tensor<2xi64, #mix.axes<["n"]>>
+  return
+}
+
+// -----
+
+func.func @largest_c3_axis(%s: tensor<?xf64, #mix.axes<["j:T"]>>, %m: tensor<?xi1, #mix.axes<["j:T"]>>) {
+  // expected-error @below {{expects a feature axis for the result that the score does not have, got 'n:T'}}
+  %p = mix.largest %s where %m along "j:T" take 2 into "n:T" : tensor<?xf64, #mix.axes<["j:T"]>>,
+    tensor<?xi1, #mix.axes<["j:T"]>> -> tensor<2xi64, #mix.axes<["n:T"]>>
+  return
+}
+
+// -----
+
+func.func @largest_c3_size(%s: tensor<?xf64, #mix.axes<["j:T"]>>, %m: tensor<?xi1, #mix.axes<["j:T"]>>) {
+  // expected-error @below {{expects a result over the axes of the score without 'j:T', then 'n' of size 2}}
+  %p = mix.largest %s where %m along "j:T" take 2 into "n" : tensor<?xf64, #mix.axes<["j:T"]>>,
+    tensor<?xi1, #mix.axes<["j:T"]>> -> tensor<3xi64, #mix.axes<["n"]>>
+  return
+}
+
+// -----
+
 func.func @for_c1(%s: tensor<f64>) {
   // expected-error @below {{expects the block arguments: position, states}}
   %f = mix.for "T" states ["S"] (%s) {

@@ -46,6 +46,9 @@ func.func @reductions(%s: tensor<?x?xf64, #mix.axes<["i:T", "j:T"]>>,
   // CHECK: mix.topk %{{.*}} where %{{.*}} along "i:T" take 4 : tensor<?xf64, #mix.axes<["i:T"]>>,
   %t = mix.topk %sink where %yes along "i:T" take 4 : tensor<?xf64, #mix.axes<["i:T"]>>,
     tensor<?xi1, #mix.axes<["i:T"]>>
+  // CHECK: mix.largest %{{.*}} where %{{.*}} along "j:T" take 4 into "top" : {{.*}} -> tensor<?x4xi64, #mix.axes<["i:T", "top"]>>
+  %l = mix.largest %s where %past along "j:T" take 4 into "top" : tensor<?x?xf64, #mix.axes<["i:T", "j:T"]>>,
+    tensor<?x?xi1, #mix.axes<["i:T", "j:T"]>> -> tensor<?x4xi64, #mix.axes<["i:T", "top"]>>
   return
 }
 

@@ -19,8 +19,16 @@ func.func @load_c2(%k: memref<?xf32>, %t: index) {
 // -----
 
 func.func @load_c2_element(%k: memref<?xf32>, %t: index) {
-  // expected-error @below {{expects tile and view of one element type, got 'f64' and 'f32'}}
-  %x = tile.load %k[%t] : memref<?xf32> -> tensor<32xf64>
+  // expected-error @below {{expects tile and view of one element type, or a tile of a wider real type, got 'bf16' and 'f32'}}
+  %x = tile.load %k[%t] : memref<?xf32> -> tensor<32xbf16>
+  return
+}
+
+// -----
+
+func.func @store_c2_element(%k: memref<?xi64>, %x: tensor<32xf64>, %t: index) {
+  // expected-error @below {{expects tile and view of one element type, or a tile of a wider real type, got 'f64' and 'i64'}}
+  tile.store %x, %k[%t] : tensor<32xf64>, memref<?xi64>
   return
 }
 
@@ -127,5 +135,21 @@ func.func @decayed_apply_c1_group(%a: tensor<2x0xf32>, %y: tensor<0x8xf32>, %d: 
   // expected-error @below {{expects A of shape C x (C group)}}
   %o = tile.decayed_apply %a, %y, %d {group = 0 : i64}
     : tensor<2x0xf32>, tensor<0x8xf32>, tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @largest_c1(%s: tensor<64x32xf32>, %v: tensor<4x16xf32>, %p: tensor<4x16xi64>, %t: index) {
+  // expected-error @below {{expects lists with the axes of the scores after the first}}
+  %v1, %p1 = tile.largest %s from %t into %v, %p : tensor<64x32xf32>, tensor<4x16xf32>, tensor<4x16xi64>
+  return
+}
+
+// -----
+
+func.func @largest_c2(%s: tensor<64x32xf32>, %v: tensor<4x32xf32>, %p: tensor<4x32xi32>, %t: index) {
+  // expected-error @below {{expects positions of the shape of the values and of type i64}}
+  %v1, %p1 = tile.largest %s from %t into %v, %p : tensor<64x32xf32>, tensor<4x32xf32>, tensor<4x32xi32>
   return
 }

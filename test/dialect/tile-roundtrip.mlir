@@ -20,6 +20,11 @@ func.func @chunk(%g: tensor<32xf32>, %x: tensor<32x128xf32>, %a: tensor<32x32xf3
   %c = tile.scan sum %g : tensor<32xf32>
   // CHECK: tile.scan prod %{{.*}} {exclusive, reverse} : tensor<32x128xf32>
   %p = tile.scan prod %x {reverse, exclusive} : tensor<32x128xf32>
+  // CHECK: tile.largest %{{.*}} from %{{.*}} into %{{.*}}, %{{.*}} : tensor<32x128xf32>, tensor<4x128xf32>, tensor<4x128xi64>
+  %first = arith.constant 64 : index
+  %list = tensor.extract_slice %x[0, 0] [4, 128] [1, 1] : tensor<32x128xf32> to tensor<4x128xf32>
+  %none = arith.constant dense<-1> : tensor<4x128xi64>
+  %l:2 = tile.largest %x from %first into %list, %none : tensor<32x128xf32>, tensor<4x128xf32>, tensor<4x128xi64>
   // CHECK: tile.decay_ratio %{{.*}} : tensor<32xf32> -> tensor<32x32xf32>
   %d = tile.decay_ratio %g : tensor<32xf32> -> tensor<32x32xf32>
   // CHECK: tile.decayed_gram %{{.*}}, %{{.*}}, %{{.*}} {exclusive} : tensor<32x128xf32> -> tensor<32x32xf32>

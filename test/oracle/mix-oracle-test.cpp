@@ -47,7 +47,7 @@ static cl::opt<std::string> pipeline("pipeline", cl::desc("Passes to run on the 
 static cl::opt<bool> bindsFeatures("static", cl::desc("Build with static feature sizes"));
 static cl::opt<bool> expectsTiles("tiles", cl::desc("Fail if a mixer is not a tile program"));
 static cl::opt<bool> roundsToFloat("round",
-                                   cl::desc("Round the f32 values of tile programs to float"));
+                                   cl::desc("Round the values of tile programs to their types"));
 static cl::opt<double> tolerance("tolerance", cl::desc("The largest accepted relative error"),
                                  cl::init(1e-10));
 static cl::opt<uint64_t> seed("seed", cl::desc("Seed of the random inputs"), cl::init(1));
@@ -89,7 +89,7 @@ static Expected<Evaluation> evaluate(ModuleOp module, StringRef mixer,
       return expectsTiles ? llvm::createStringError("there is no tile program")
                           : mix::evaluate(function, inputs, states);
   return mix::evaluateTiles(mix::getPhases(module, mixer), inputs, states,
-                            roundsToFloat ? mix::TileRounding::Float : mix::TileRounding::Exact);
+                            roundsToFloat ? mix::TileRounding::Typed : mix::TileRounding::Exact);
 }
 
 //===----------------------------------------------------------------------===//

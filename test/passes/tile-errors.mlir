@@ -4,11 +4,13 @@
 // RUN: mix-opt %s --mix-tile -verify-diagnostics -o %t.mlir
 // RUN: FileCheck %s < %t.mlir
 // RUN: not mix-opt %s --mix-tile=form=fast 2>&1 | FileCheck %s --check-prefix=FORM
-// RUN: not mix-opt %s --mix-tile=element=f16 2>&1 | FileCheck %s --check-prefix=ELEMENT
+// RUN: not mix-opt %s --mix-tile=element=f8 2>&1 | FileCheck %s --check-prefix=ELEMENT
+// RUN: not mix-opt %s --mix-tile="element=f64 state=bf16" 2>&1 | FileCheck %s --check-prefix=STATE
 // RUN: not mix-opt %s --mix-tile=keys=0 2>&1 | FileCheck %s --check-prefix=KEYS
 //
 // FORM: error: option 'form' of mix-tile expects 'chunked', 'recurrent' or 'step', got 'fast'
-// ELEMENT: error: option 'element' of mix-tile expects 'f32' or 'f64', got 'f16'
+// ELEMENT: error: option 'element' of mix-tile expects 'f32', 'f64', 'bf16' or 'f16', got 'f8'
+// STATE: error: option 'state' of mix-tile expects '', or with tiles of f32 'bf16' or 'f16', got 'bf16'
 // KEYS: error: option 'keys' of mix-tile expects a positive number, got '0'
 
 !t = tensor<?xi64, #mix.axes<["t:T"]>>
@@ -27,28 +29,18 @@ func.func @along_features(%x: !x {mix.name = "x"}) -> (!x {mix.name = "y", mix.k
 }
 
 // CHECK: func.func @selection
-!b = tensor<?x?xi1, #mix.axes<["t:T", "j:T"]>>
-!s = tensor<?x?xf64, #mix.axes<["t:T", "j:T"]>>
-!j = tensor<?xi64, #mix.axes<["j:T"]>>
-!g = tensor<?xf64, #mix.axes<["T"]>>
-!gt = tensor<?xf64, #mix.axes<["t:T"]>>
-!gj = tensor<?xf64, #mix.axes<["j:T"]>>
-func.func @selection(%g: !g {mix.name = "g"}) -> (!g {mix.name = "y", mix.kind = "output"})
+!xb = tensor<?x4xi1, #mix.axes<["t:T", "D"]>>
+func.func @selection(%x: !x {mix.name = "x"}) -> (!x {mix.name = "y", mix.kind = "output"})
     attributes {mix.mixer} {
   %true = arith.constant dense<true> : tensor<i1>
-  %all = mix.broadcast %true : tensor<i1> to !b
+  %all = mix.broadcast %true : tensor<i1> to !xb
   %t = mix.iota : !t
-  %j = mix.iota : !j
-  %gt = mix.read %g["T" = %t] : !g, !t -> !gt
-  %gj = mix.read %g["T" = %j] : !g, !j -> !gj
-  %gi = mix.broadcast %gt : !gt to !s
-  %gk = mix.broadcast %gj : !gj to !s
-  %score = arith.mulf %gi, %gk : !s
-  // expected-remark @below {{'selection' has no tile program: a selection by 'topk' has no tile program yet}}
-  %top = mix.topk %score where %all along "j:T" take 2 : !s, !b
-  %sum = mix.reduce sum %gk where %top over ["j:T"] : !s, !b -> !gt
-  %y = mix.bind %sum along "t:T" : !gt to !g
-  return %y : !g
+  %xt = mix.read %x["T" = %t] : !x, !t -> !xt
+  // expected-remark @below {{'selection' has no tile program: a selection along a feature axis has no tile program yet}}
+  %top = mix.topk %xt where %all along "D" take 2 : !xt, !xb
+  %kept = arith.uitofp %top : !xb to !xt
+  %y = mix.bind %kept along "t:T" : !xt to !x
+  return %y : !x
 }
 
 // CHECK: func.func @unknown_size

@@ -106,6 +106,23 @@ TEST_F(Reject, OtherType) {
   expectInvalid("input 'x': expected float64, got DLPack type code 2 with 32 bits and 1 lanes");
 }
 
+TEST_F(Reject, SixteenBitTypes) {
+  // bfloat16 and float16 have 16 bits both; their type codes tell them apart.
+  mixwright_kernel other = kernel;
+  std::vector<mixwright_arg> args(kernel.args, kernel.args + kernel.num_args);
+  other.args = args.data();
+  call.x.view.dtype = {kDLFloat, 16, 1};
+  args[0].dtype = MIXWRIGHT_BF16;
+  EXPECT_EQ(mixwright_run(&other, views.data(), 6, nullptr), MIXWRIGHT_INVALID_ARGUMENT);
+  EXPECT_STREQ(mixwright_last_error(),
+               "input 'x': expected bfloat16, got DLPack type code 2 with 16 bits and 1 lanes");
+  call.x.view.dtype = {kDLBfloat, 16, 1};
+  args[0].dtype = MIXWRIGHT_F16;
+  EXPECT_EQ(mixwright_run(&other, views.data(), 6, nullptr), MIXWRIGHT_INVALID_ARGUMENT);
+  EXPECT_STREQ(mixwright_last_error(),
+               "input 'x': expected float16, got DLPack type code 4 with 16 bits and 1 lanes");
+}
+
 TEST_F(Reject, WrongRank) {
   call.x.view.ndim = 2;
   expectInvalid("input 'x': expected 4 dimensions [B, T, H, K], got 2");

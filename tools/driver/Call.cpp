@@ -330,15 +330,15 @@ void mix::driver::setInstance(const Argument &arg, const CallShape &shape, Tenso
 }
 
 Expected<CallResult> mix::driver::evaluateCall(mlir::func::FuncOp mixer, const Signature &signature,
-                                               const Call &call, ElementType type) {
+                                               const Call &call, TensorTypes types) {
   CallResult result;
-  auto allocate = [&](llvm::ArrayRef<Argument> arguments, TensorMap &tensors) {
+  auto allocate = [&](llvm::ArrayRef<Argument> arguments, ElementType type, TensorMap &tensors) {
     for (const Argument &arg : arguments)
       tensors.try_emplace(arg.name, arg.isInteger ? ElementType::I64 : type,
                           call.shape.getShape(arg));
   };
-  allocate(signature.outputs, result.outputs);
-  allocate(signature.states, result.states);
+  allocate(signature.outputs, types.type, result.outputs);
+  allocate(signature.states, types.state, result.states);
 
   for (int64_t b = 0; b < call.shape.batch; ++b)
     for (int64_t h = 0; h < call.shape.heads; ++h) {

@@ -96,7 +96,7 @@ struct CallResult {
 
 /// Runs the definition, head by head, in float64; results are rounded to `type`.
 llvm::Expected<CallResult> evaluateCall(mlir::func::FuncOp mixer, const Signature &signature,
-                                        const Call &call, ElementType type);
+                                        const Call &call, TensorTypes types);
 
 } // namespace mix::driver
 

@@ -11,6 +11,17 @@ using namespace mix::driver;
 using llvm::Expected;
 using llvm::StringRef;
 
+/// Tokens from which a chunk is faster than its tokens one by one: rows of a chunk that do not
+/// exist cost as much as those that do.
+static constexpr int64_t kLeastChunkTokens = 8;
+
+static bool hasFewTokens(const Signature &signature, const SizeMap &sizes) {
+  return llvm::all_of(signature.tokenAxes.keys(), [&](StringRef axis) {
+    auto size = sizes.find(axis);
+    return size != sizes.end() && size->second < kLeastChunkTokens;
+  });
+}
+
 Expected<FormChoice> mix::driver::parseForm(StringRef text) {
   if (text == "auto")
     return FormChoice();
@@ -30,11 +41,14 @@ llvm::SmallVector<Form, 2> mix::driver::getCandidates(FormChoice wanted) {
 }
 
 Expected<ChosenKernel> mix::driver::chooseKernel(Spec &spec, const SizeMap &sizes,
-                                                 FormChoice wanted, ElementType type,
+                                                 FormChoice wanted, TensorTypes types,
                                                  mlir::TimingScope *timing) {
   ChosenKernel chosen;
-  for (Form form : getCandidates(wanted)) {
-    Expected<CompiledKernel> kernel = compile(spec, sizes, {form, type, "native", timing});
+  llvm::SmallVector<Form, 2> forms = getCandidates(wanted);
+  if (!wanted && hasFewTokens(spec.getSignature(), sizes))
+    std::swap(forms.front(), forms.back());
+  for (Form form : forms) {
+    Expected<CompiledKernel> kernel = compile(spec, sizes, {form, types, "native", timing});
     if (kernel) {
       chosen.form = form;
       llvm::append_range(chosen.notes, kernel->getNotes());

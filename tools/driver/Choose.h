@@ -32,9 +32,10 @@ struct ChosenKernel {
 };
 
 /// Compiles the form that was asked for; without a wish chunked, else recurrent, else
-/// none. Error: there is no kernel of the form that was asked for.
+/// none. A handful of tokens, if `sizes` says how many, fill no chunk: recurrent then comes
+/// first. Error: there is no kernel of the form that was asked for.
 llvm::Expected<ChosenKernel> chooseKernel(Spec &spec, const SizeMap &sizes, FormChoice wanted,
-                                          ElementType type, mlir::TimingScope *timing = nullptr);
+                                          TensorTypes types, mlir::TimingScope *timing = nullptr);
 
 } // namespace mix::driver
 

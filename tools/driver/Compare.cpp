@@ -32,25 +32,36 @@ double mix::driver::getError(const Tensor &result, const Tensor &expected) {
   return std::sqrt(difference / std::max(norm, least));
 }
 
-Comparison mix::driver::compare(const CallResult &result, const CallResult &expected) {
-  Comparison comparison;
-  auto compareAll = [&](const TensorMap &results, const TensorMap &expectations,
-                        llvm::StringRef kind) {
-    for (const auto &entry : expectations) {
-      auto own = results.find(entry.getKey());
-      double error = own == results.end() ? std::numeric_limits<double>::infinity()
-                                          : getError(own->second, entry.second);
-      if (error > comparison.error || comparison.worst.empty()) {
-        comparison.error = std::max(comparison.error, error);
-        comparison.worst = (kind + " '" + entry.getKey() + "'").str();
-      }
-    }
-  };
-  compareAll(result.outputs, expected.outputs, "output");
-  compareAll(result.states, expected.states, "final state");
-  return comparison;
+double mix::driver::getTolerance(ElementType type) {
+  return getComputeType(type) == ElementType::F32 ? std::sqrt(1e-7) : 1e-10;
 }
 
-double mix::driver::getTolerance(ElementType type) {
-  return type == ElementType::F32 ? std::sqrt(1e-7) : 1e-10;
+double Expectation::getAllowed(const Tensor &exact, const Tensor *rounded) const {
+  double tolerance = getTolerance(type);
+  return rounded ? tolerance + 2 * getError(*rounded, exact) : tolerance;
+}
+
+static const Tensor *find(const TensorMap &tensors, llvm::StringRef name) {
+  auto it = tensors.find(name);
+  return it == tensors.end() ? nullptr : &it->second;
+}
+
+Comparison mix::driver::compare(const CallResult &result, const Expectation &expected) {
+  Comparison worst;
+  auto compareAll = [&](TensorMap CallResult::*group, llvm::StringRef kind) {
+    for (const auto &entry : expected.exact.*group) {
+      const Tensor *own = find(result.*group, entry.getKey());
+      const Tensor *rounded =
+          expected.rounded ? find((*expected.rounded).*group, entry.getKey()) : nullptr;
+      Comparison one;
+      one.error = own ? getError(*own, entry.second) : std::numeric_limits<double>::infinity();
+      one.allowed = expected.getAllowed(entry.second, rounded);
+      one.worst = (kind + " '" + entry.getKey() + "'").str();
+      if (worst.worst.empty() || one.getShare() > worst.getShare())
+        worst = one;
+    }
+  };
+  compareAll(&CallResult::outputs, "output");
+  compareAll(&CallResult::states, "final state");
+  return worst;
 }

@@ -9,6 +9,7 @@
 #define MIXWRIGHT_TOOLS_DRIVER_COMPARE_H
 
 #include "tools/driver/Call.h"
+#include <optional>
 
 namespace mix::driver {
 
@@ -18,16 +19,34 @@ namespace mix::driver {
 /// the error is infinite if they do not, or if shapes differ.
 double getError(const Tensor &result, const Tensor &expected);
 
-/// The largest error of all outputs and states, and the tensor that has it.
-struct Comparison {
-  double error = 0;
-  std::string worst;
-};
-Comparison compare(const CallResult &result, const CallResult &expected);
-
-/// What the error of a correct kernel stays below: 1e-10 in float64; a normalised
-/// mean square error of 1e-7 in float32.
+/// What the error of a correct computation stays below whose arithmetic is of the type: 1e-10
+/// in float64; a normalised mean square error of 1e-7 in float32, and in float32 with tensors
+/// of 16 bits, not counting their rounding.
 double getTolerance(ElementType type);
+
+/// What results are measured by.
+struct Expectation {
+  CallResult exact;
+  /// For tensors of 16 bits: the exact computation on rounded inputs, with rounded results.
+  std::optional<CallResult> rounded;
+  ElementType type = ElementType::F64;
+
+  /// The error that a tensor may have: at most twice that of rounding alone, and the
+  /// tolerance of the arithmetic.
+  double getAllowed(const Tensor &exact, const Tensor *rounded) const;
+};
+
+/// The error of all outputs and states that is the largest part of what is allowed, and the
+/// tensor that has it.
+struct Comparison {
+  double error = 0, allowed = 0;
+  std::string worst;
+
+  bool isGood() const { return error <= allowed; }
+  /// The error as a part of what is allowed.
+  double getShare() const { return error == 0 ? 0 : error / allowed; }
+};
+Comparison compare(const CallResult &result, const Expectation &expected);
 
 } // namespace mix::driver
 

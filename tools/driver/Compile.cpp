@@ -125,7 +125,14 @@ static Expected<LoweredProgram> tile(Program program, const KernelOptions &optio
   manager.enableTiming(stage);
   TileMixersOptions tileOptions;
   tileOptions.form = getFormName(options.form).str();
-  tileOptions.element = options.type == ElementType::F32 ? "f32" : "f64";
+  tileOptions.element = getShortTypeName(options.types.type);
+  if (options.types.state != getComputeType(options.types.type))
+    tileOptions.state = getShortTypeName(options.types.state);
+  tileOptions.chunk = options.tiles.chunk;
+  if (options.tiles.rows)
+    tileOptions.rows = options.tiles.rows;
+  if (options.tiles.keys)
+    tileOptions.keys = options.tiles.keys;
   buildTilePipeline(manager, tileOptions);
   if (failed(manager.run(module)))
     return llvm::make_error<NotDerivedError>(diagnostics.getErrors());
@@ -157,7 +164,8 @@ static std::string makeKey(ModuleOp module, const KernelOptions &options, const 
   std::string key;
   llvm::raw_string_ostream os(key);
   os << "cpu " << chip.triple << ' ' << chip.cpu << ' ' << chip.features << ' '
-     << getFormName(options.form) << ' ' << getTypeName(options.type) << '\n';
+     << getFormName(options.form) << ' ' << getTypeName(options.types.type) << ' '
+     << getTypeName(options.types.state) << '\n';
   module.print(os, OpPrintingFlags().enableDebugInfo());
   return key;
 }

@@ -20,11 +20,17 @@ enum class Form { Chunked, Recurrent, Step, Reference };
 /// "chunked", "recurrent", "step", "reference".
 llvm::StringRef getFormName(Form form);
 
+/// How phases are cut into tiles; 0 leaves the choice to the compiler.
+struct TileSizes {
+  int64_t chunk = 0, rows = 0, keys = 0;
+};
+
 struct KernelOptions {
   Form form = Form::Chunked; ///< not Reference
-  ElementType type = ElementType::F32;
+  TensorTypes types;
   std::string chip = "native";
   mlir::TimingScope *timing = nullptr; ///< if given, gets one timer per stage
+  TileSizes tiles = {};
 };
 
 /// A mixer that has no program of the form that was asked for, and why.

@@ -305,20 +305,21 @@ MaskShape mix::driver::measureMask(Value mask, const SizeMap &sizes, int64_t til
 }
 
 int64_t mix::driver::countTensorBytes(const Signature &signature, const CallShape &shape,
-                                      ElementType type, const TensorMap &inputs) {
+                                      TensorTypes types, const TensorMap &inputs) {
   int64_t bytes = 0;
   for (const Argument &arg : signature.inputs)
     if (auto tensor = inputs.find(arg.name); tensor != inputs.end())
-      bytes += tensor->second.getCount() * getTypeBytes(arg.isInteger ? ElementType::I64 : type);
-  auto count = [&](const Argument &arg) {
+      bytes +=
+          tensor->second.getCount() * getTypeBytes(arg.isInteger ? ElementType::I64 : types.type);
+  auto count = [&](const Argument &arg, ElementType type) {
     int64_t result = getTypeBytes(type);
     for (int64_t size : shape.getShape(arg))
       result *= size;
     return result;
   };
   for (const Argument &arg : signature.outputs)
-    bytes += count(arg);
+    bytes += count(arg, types.type);
   for (const Argument &arg : signature.states)
-    bytes += 2 * count(arg);
+    bytes += 2 * count(arg, types.state);
   return bytes;
 }

@@ -33,7 +33,7 @@ struct MaskShape {
 MaskShape measureMask(mlir::Value mask, const SizeMap &sizes, int64_t tile);
 
 /// The bytes of the tensors of a call, inputs, outputs and states, each counted once.
-int64_t countTensorBytes(const Signature &signature, const CallShape &shape, ElementType type,
+int64_t countTensorBytes(const Signature &signature, const CallShape &shape, TensorTypes types,
                          const TensorMap &inputs);
 
 } // namespace mix::driver

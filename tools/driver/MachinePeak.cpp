@@ -85,6 +85,24 @@ template <typename Element> [[gnu::target("avx512f,fma")]] static double runWide
 template <typename Element> [[gnu::target("avx2,fma")]] static double runMiddle(int64_t rounds) {
   return runFma<Element, 32>(rounds);
 }
+
+/// The same with products of pairs of bfloat16, which are added to f32.
+[[gnu::target("avx512f,avx512bf16")]] static double runPairs(int64_t rounds) {
+  typedef float Sums [[gnu::vector_size(64)]];
+  typedef __bf16 Pairs [[gnu::vector_size(64)]];
+  Sums chains[numChains] = {};
+  Pairs factor = {}, term = {};
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma clang loop unroll(full)
+    for (int chain = 0; chain < numChains; ++chain)
+      chains[chain] = __builtin_ia32_dpbf16ps_512(chains[chain], factor, term);
+    asm volatile("" : "+m"(factor), "+m"(term));
+  }
+  float sum = 0;
+  for (const Sums &chain : chains)
+    sum += chain[0];
+  return sum;
+}
 #endif
 
 template <typename Element> static double runNarrow(int64_t rounds) {
@@ -102,8 +120,16 @@ template <typename Element> static FmaLoop chooseLoop() {
   return {runNarrow<Element>, operations(16)};
 }
 
+static FmaLoop chooseLoop(ElementType type) {
+#if defined(__x86_64__)
+  if (type == ElementType::BF16 && __builtin_cpu_supports("avx512bf16"))
+    return {runPairs, 4.0 * numChains * 16};
+#endif
+  return getComputeType(type) == ElementType::F32 ? chooseLoop<float>() : chooseLoop<double>();
+}
+
 double mix::driver::measureFmaPeak(ElementType type, int threads) {
-  FmaLoop loop = type == ElementType::F32 ? chooseLoop<float>() : chooseLoop<double>();
+  FmaLoop loop = chooseLoop(type);
   constexpr int64_t rounds = 1 << 14;
   double seconds = timePieces(threads, [&](int64_t) {
     volatile double sink = loop.run(rounds * threads);

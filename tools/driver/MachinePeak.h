@@ -18,7 +18,8 @@
 namespace mix::driver {
 
 /// GFLOP/s of independent fused multiply-adds (two operations each) on vectors of
-/// the widest kind of this CPU, on `threads` threads, for some milliseconds.
+/// the widest kind of this CPU, on `threads` threads, for some milliseconds. For bfloat16
+/// the products of pairs, which are added to float32, where the CPU has them; else float32.
 double measureFmaPeak(ElementType type, int threads);
 
 /// GB/s of `a = b + s c` on arrays that fit no cache: two read, one written.

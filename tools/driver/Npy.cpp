@@ -109,11 +109,10 @@ private:
 } // namespace
 
 static std::optional<ElementType> getElementType(StringRef descr) {
-  static constexpr std::pair<StringRef, ElementType> known[] = {{"<f4", ElementType::F32},
-                                                                {"<f8", ElementType::F64},
-                                                                {"<i4", ElementType::I32},
-                                                                {"<i8", ElementType::I64},
-                                                                {"|b1", ElementType::Bool}};
+  static constexpr std::pair<StringRef, ElementType> known[] = {
+      {"<f4", ElementType::F32},  {"<f8", ElementType::F64},       {"<V2", ElementType::BF16},
+      {"|V2", ElementType::BF16}, {"bfloat16", ElementType::BF16}, {"<f2", ElementType::F16},
+      {"<i4", ElementType::I32},  {"<i8", ElementType::I64},       {"|b1", ElementType::Bool}};
   for (auto [name, type] : known)
     if (name == descr)
       return type;
@@ -168,8 +167,10 @@ Expected<Tensor> mix::driver::readNpy(StringRef path) {
   auto &[header, elements] = *parts;
   std::optional<ElementType> type = getElementType(header.descr);
   if (!type)
-    return createStringError("'" + path + "' has elements of type '" + header.descr +
-                             "'; expected float32, float64, int32, int64 or bool, little-endian");
+    return createStringError(
+        "'" + path + "' has elements of type '" + header.descr +
+        "'; expected float32, float64, bfloat16, float16, int32, int64 or bool, "
+        "little-endian");
   // Sizes are checked before anything is allocated: a header may say anything.
   int64_t needed = getTypeBytes(*type);
   for (int64_t size : header.shape)
@@ -189,7 +190,7 @@ Expected<Tensor> mix::driver::readNpy(StringRef path) {
 }
 
 Error mix::driver::writeNpy(StringRef path, const Tensor &tensor) {
-  static constexpr StringRef descr[] = {"<f4", "<f8", "<i4", "<i8", "|b1"};
+  static constexpr StringRef descr[] = {"<f4", "<f8", "<V2", "<f2", "<i4", "<i8", "|b1"};
   std::string header = "{'descr': '" + descr[static_cast<int>(tensor.getType())].str() +
                        "', 'fortran_order': False, 'shape': (";
   for (int64_t size : tensor.getShape())

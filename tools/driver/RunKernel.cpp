@@ -35,12 +35,16 @@ ElementType mix::driver::getElementType(mixwright_dtype dtype) {
     return ElementType::I32;
   case MIXWRIGHT_I64:
     return ElementType::I64;
+  case MIXWRIGHT_BF16:
+    return ElementType::BF16;
+  case MIXWRIGHT_F16:
+    return ElementType::F16;
   }
   llvm_unreachable("all types are covered");
 }
 
 static DLDataType getDLType(ElementType type) {
-  uint8_t code = isReal(type) ? kDLFloat : kDLInt;
+  uint8_t code = type == ElementType::BF16 ? kDLBfloat : isReal(type) ? kDLFloat : kDLInt;
   return {code, static_cast<uint8_t>(getTypeBytes(type) * 8), 1};
 }
 

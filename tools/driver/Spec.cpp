@@ -7,6 +7,7 @@
 
 #include "tools/driver/Spec.h"
 #include "codegen/cpu/Target.h"
+#include "codegen/gpu/Target.h"
 #include "dialect/Mix.h"
 #include "dialect/Tile.h"
 #include "frontends/mix/Frontend.h"
@@ -25,6 +26,7 @@ mlir::func::FuncOp Program::getMixer() { return *module->getOps<mlir::func::Func
 Spec::Spec() : context(mlir::MLIRContext::Threading::DISABLED) {
   mlir::DialectRegistry registry;
   cpu::registerTargetDialects(registry);
+  gpu::registerTargetDialects(registry);
   context.appendDialectRegistry(registry);
   context
       .loadDialect<MixDialect, tile::TileDialect, mlir::arith::ArithDialect,

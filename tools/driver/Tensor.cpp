@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/driver/Tensor.h"
+#include "dialect/NarrowReals.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
@@ -16,12 +17,18 @@
 using namespace mix::driver;
 
 llvm::StringRef mix::driver::getTypeName(ElementType type) {
-  static constexpr llvm::StringRef names[] = {"float32", "float64", "int32", "int64", "bool"};
+  static constexpr llvm::StringRef names[] = {"float32", "float64", "bfloat16", "float16",
+                                              "int32",   "int64",   "bool"};
+  return names[static_cast<int>(type)];
+}
+
+llvm::StringRef mix::driver::getShortTypeName(ElementType type) {
+  static constexpr llvm::StringRef names[] = {"f32", "f64", "bf16", "f16", "i32", "i64"};
   return names[static_cast<int>(type)];
 }
 
 int64_t mix::driver::getTypeBytes(ElementType type) {
-  static constexpr int64_t bytes[] = {4, 8, 4, 8, 1};
+  static constexpr int64_t bytes[] = {4, 8, 2, 2, 4, 8, 1};
   return bytes[static_cast<int>(type)];
 }
 
@@ -61,6 +68,17 @@ int64_t Tensor::getCount() const {
   return count;
 }
 
+namespace {
+
+/// An element of a type that C++ lacks: its bits, converted from and to double.
+template <const mix::NarrowReal &format> struct Narrow {
+  Narrow(double value) : bits(format.encode(value)) {}
+  operator double() const { return format.decode(bits); }
+  uint16_t bits;
+};
+
+} // namespace
+
 /// Calls `visit` with a null pointer of the C++ type of `type`.
 template <typename Visitor> static auto withType(ElementType type, Visitor visit) {
   switch (type) {
@@ -68,6 +86,10 @@ template <typename Visitor> static auto withType(ElementType type, Visitor visit
     return visit(static_cast<float *>(nullptr));
   case ElementType::F64:
     return visit(static_cast<double *>(nullptr));
+  case ElementType::BF16:
+    return visit(static_cast<Narrow<mix::kBFloat16> *>(nullptr));
+  case ElementType::F16:
+    return visit(static_cast<Narrow<mix::kFloat16> *>(nullptr));
   case ElementType::I32:
     return visit(static_cast<int32_t *>(nullptr));
   case ElementType::I64:

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // A tensor in memory, row-major, and its form on disk: NumPy's .npy files of
-// versions 1 to 3, little-endian, of the five element types below. Debian has no
+// versions 1 to 3, little-endian, of the element types below. Debian has no
 // library for them.
 //
 //===----------------------------------------------------------------------===//
@@ -23,14 +23,26 @@
 
 namespace mix::driver {
 
-enum class ElementType { F32, F64, I32, I64, Bool };
+enum class ElementType { F32, F64, BF16, F16, I32, I64, Bool };
 
-/// "float32", "int64", "bool", as NumPy says.
+/// "float32", "bfloat16", "int64", "bool", as NumPy and its extension ml_dtypes say.
 llvm::StringRef getTypeName(ElementType type);
+/// "f32", "bf16", "i64", as options and tile programs say; of reals and integers only.
+llvm::StringRef getShortTypeName(ElementType type);
 int64_t getTypeBytes(ElementType type);
-inline bool isReal(ElementType type) {
-  return type == ElementType::F32 || type == ElementType::F64;
+inline bool isReal(ElementType type) { return type <= ElementType::F16; }
+/// The real type that a kernel computes in whose tensors are of such a type: float32 for the
+/// types of 16 bits.
+inline ElementType getComputeType(ElementType type) {
+  return type == ElementType::BF16 || type == ElementType::F16 ? ElementType::F32 : type;
 }
+
+/// The types of the real tensors of a call.
+struct TensorTypes {
+  TensorTypes(ElementType type = ElementType::F32) : type(type), state(getComputeType(type)) {}
+  ElementType type;  ///< Of inputs, params and outputs.
+  ElementType state; ///< Of initial and final states: as a rule that of the arithmetic.
+};
 
 /// "[2, 64, 128]".
 std::string formatShape(llvm::ArrayRef<int64_t> shape);
@@ -71,8 +83,10 @@ private:
   std::unique_ptr<char, Free> memory;
 };
 
-/// Errors: the file is missing or ends early, is no .npy file, holds a type other
-/// than the five, or is big-endian. Arrays in Fortran order are transposed.
+/// NumPy has no type for bfloat16: ml_dtypes writes it as untyped elements of two bytes, and
+/// so does `writeNpy`; such files are read as bfloat16.
+/// Errors: the file is missing or ends early, is no .npy file, holds another type, or is
+/// big-endian. Arrays in Fortran order are transposed.
 llvm::Expected<Tensor> readNpy(llvm::StringRef path);
 
 /// Writes version 1.0.

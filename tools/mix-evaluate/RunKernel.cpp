@@ -6,11 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "RunKernel.h"
+#include "GuardedTensor.h"
 #include "codegen/cpu/Jit.h"
 #include "codegen/cpu/Target.h"
 #include "dialect/EvaluateTile.h"
 #include <array>
-#include <cmath>
 #include <cstring>
 
 using namespace mlir;
@@ -18,107 +18,6 @@ using namespace mix;
 using llvm::Expected;
 
 namespace {
-
-/// A tensor in the layout that the kernel sees, with a gap after every row.
-class Tensor {
-public:
-  /// `stepsLast` says that the last dimension is strided too.
-  Tensor(const mixwright_arg &arg, ArrayRef<int64_t> sizes, bool stepsLast, int64_t pageRows)
-      : dtype(arg.dtype), sizes(sizes) {
-    strides.assign(sizes.size(), 1);
-    int64_t step = stepsLast ? 3 : 1;
-    for (size_t dim = sizes.size(); dim-- > 0;) {
-      strides[dim] = step;
-      step = step * sizes[dim] + 5;
-    }
-    if (arg.kind == MIXWRIGHT_CACHE) {
-      for (int64_t pages = (sizes.front() + pageRows - 1) / pageRows; pages-- > 0;)
-        table.push_back(pages);
-      paging = {table.data(), (int64_t)table.size(), pageRows, pageRows * strides[0] + 7};
-      step = paging.page_stride * std::max<int64_t>(paging.pages, 1);
-    }
-    bytes = step * elementBytes();
-    // 0xff is NaN in every real type.
-    memory.assign(bytes + 64, 0xff);
-    touched.assign(step, false);
-  }
-
-  void *data() { return memory.data() + (64 - (uintptr_t)memory.data() % 64) % 64; }
-
-  void set(ArrayRef<double> values) {
-    forEach([&](int64_t n, int64_t at) { write(at, values[n]); });
-  }
-  std::vector<double> get() {
-    std::vector<double> values;
-    forEach([&](int64_t, int64_t at) { values.push_back(read(at)); });
-    return values;
-  }
-  /// Whether all gaps are as they were.
-  bool gapsAreIntact() {
-    forEach([&](int64_t, int64_t at) { touched[at] = true; });
-    auto *raw = static_cast<unsigned char *>(data());
-    for (size_t at = 0; at < touched.size(); ++at)
-      for (int64_t byte = 0; byte < elementBytes() && !touched[at]; ++byte)
-        if (raw[at * elementBytes() + byte] != 0xff)
-          return false;
-    return true;
-  }
-
-  mixwright_dtype dtype;
-  SmallVector<int64_t> sizes, strides;
-  /// Of a cache.
-  std::vector<int32_t> table;
-  mixwright_paging paging = {};
-
-private:
-  int64_t elementBytes() const { return dtype == MIXWRIGHT_F32 || dtype == MIXWRIGHT_I32 ? 4 : 8; }
-  template <typename T> void put(int64_t at, double value) {
-    static_cast<T *>(data())[at] = static_cast<T>(value);
-  }
-  void write(int64_t at, double value) {
-    switch (dtype) {
-    case MIXWRIGHT_F32:
-      return put<float>(at, value);
-    case MIXWRIGHT_F64:
-      return put<double>(at, value);
-    case MIXWRIGHT_I32:
-      return put<int32_t>(at, value);
-    case MIXWRIGHT_I64:
-      return put<int64_t>(at, value);
-    }
-  }
-  double read(int64_t at) {
-    switch (dtype) {
-    case MIXWRIGHT_F32:
-      return static_cast<float *>(data())[at];
-    case MIXWRIGHT_F64:
-      return static_cast<double *>(data())[at];
-    case MIXWRIGHT_I32:
-      return static_cast<int32_t *>(data())[at];
-    case MIXWRIGHT_I64:
-      return static_cast<int64_t *>(data())[at];
-    }
-    return NAN;
-  }
-  void forEach(llvm::function_ref<void(int64_t, int64_t)> body) {
-    int64_t n = 0;
-    std::function<void(size_t, int64_t)> walk = [&](size_t dim, int64_t at) {
-      if (dim == sizes.size())
-        return body(n++, at);
-      for (int64_t i = 0; i < sizes[dim]; ++i) {
-        bool isPaged = dim == 0 && paging.table;
-        walk(dim + 1, isPaged ? table[i / paging.page_rows] * paging.page_stride +
-                                    i % paging.page_rows * strides[dim]
-                              : at + i * strides[dim]);
-      }
-    };
-    walk(0, 0);
-  }
-
-  int64_t bytes;
-  std::vector<unsigned char> memory;
-  std::vector<bool> touched;
-};
 
 /// One call of a kernel.
 class Call {
@@ -140,7 +39,7 @@ private:
   const llvm::StringMap<Array> &inputs, &states;
   const std::vector<bool> &stepsLast;
   std::vector<int64_t> spaces;
-  std::vector<std::unique_ptr<Tensor>> tensors;
+  std::vector<std::unique_ptr<GuardedTensor>> tensors;
   std::vector<void *> data;
   std::vector<std::array<int64_t, MIXWRIGHT_MAX_RANK>> strides, sizes;
   std::vector<mixwright_paging> paging;
@@ -180,7 +79,9 @@ llvm::Error Call::makeTensors() {
       shape.push_back(arg.dims[dim].space >= 0 ? spaces[arg.dims[dim].space] : arg.dims[dim].size);
     if (llvm::any_of(shape, [](int64_t size) { return size < 0; }))
       return llvm::createStringError("no input gives the size of '%s'", arg.name);
-    auto tensor = std::make_unique<Tensor>(arg, shape, stepsLast[n], kernel.cache_block);
+    int64_t pageRows = arg.kind == MIXWRIGHT_CACHE ? kernel.cache_block : 0;
+    auto tensor =
+        std::make_unique<GuardedTensor>(arg.dtype, shape, stepsLast[n], /*gap=*/5, pageRows);
     const Array *array = find(arg);
     if (array && ArrayRef<int64_t>(array->shape) != ArrayRef<int64_t>(shape))
       return llvm::createStringError("'%s' has another shape than the kernel expects", arg.name);

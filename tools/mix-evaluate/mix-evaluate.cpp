@@ -10,9 +10,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "RunDevice.h"
 #include "RunKernel.h"
 #include "Steps.h"
 #include "codegen/cpu/Target.h"
+#include "codegen/gpu/Target.h"
 #include "dialect/Evaluate.h"
 #include "dialect/EvaluateTile.h"
 #include "dialect/Mix.h"
@@ -48,10 +50,21 @@ static cl::opt<uint64_t> seed("seed", cl::desc("Seed of the random inputs"), cl:
 static cl::opt<double> tolerance("tolerance", cl::desc("The largest accepted relative error"),
                                  cl::init(1e-10));
 static cl::opt<bool> roundsToFloat("round",
-                                   cl::desc("Round the f32 values of tile programs to float"));
+                                   cl::desc("Round the values of tile programs to their types"));
 static cl::opt<std::string>
     cpuChip("cpu", cl::desc("Compile tile programs for this row of the chip table and run them"),
             cl::value_desc("native"));
+static cl::opt<std::string>
+    gpuChip("gpu", cl::desc("Compile tile programs for this GPU and run them on the emulator"),
+            cl::value_desc("sm_80"));
+static cl::opt<std::string>
+    gpuSchedule("schedule",
+                cl::desc("The order of threads on the emulator: forward, reversed, or a seed"),
+                cl::init("forward"));
+static cl::opt<int64_t>
+    gpuRowGap("row-gap",
+              cl::desc("Elements between rows of a GPU kernel's tensors; 4 keeps rows aligned"),
+              cl::init(5));
 static cl::opt<bool> printValues("print", cl::desc("Print the outputs and final states"));
 
 namespace {
@@ -275,7 +288,7 @@ static Expected<Evaluation> evaluateNamed(ModuleOp module, StringRef name,
   if (phases.empty())
     return llvm::createStringError("there is no mixer '" + name + "'");
   return evaluateTiles(phases, inputs, states,
-                       roundsToFloat ? TileRounding::Float : TileRounding::Exact);
+                       roundsToFloat ? TileRounding::Typed : TileRounding::Exact);
 }
 
 /// The same; a step form runs over the sequence in steps.
@@ -285,7 +298,11 @@ static Expected<Evaluation> evaluateOther(ModuleOp module, StringRef name,
   KernelFn run = [&](const auto &given, const auto &kept) {
     return evaluateNamed(module, name, given, kept);
   };
-  if (!cpuChip.empty()) {
+  if (!gpuChip.empty())
+    run = [&](const auto &given, const auto &kept) {
+      return runOnEmulator(module, name, {gpuChip, gpuSchedule, gpuRowGap}, given, kept);
+    };
+  if (gpuChip.empty() && !cpuChip.empty()) {
     Expected<KernelFn> compiled = compileForCpu(module, name, cpuChip);
     if (!compiled)
       return compiled.takeError();
@@ -376,6 +393,7 @@ int main(int argc, char **argv) {
   registerAllDialects(registry);
   registry.insert<MixDialect, tile::TileDialect>();
   cpu::registerTargetDialects(registry);
+  gpu::registerTargetDialects(registry);
   MLIRContext context(registry);
   OwningOpRef<ModuleOp> module = parse(inputFile, context), other;
   if (!module)

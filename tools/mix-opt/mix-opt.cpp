@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Passes.h"
+#include "codegen/gpu/Passes.h"
 #include "dialect/Mix.h"
 #include "dialect/Tile.h"
 #include "mlir/InitAllDialects.h"
@@ -20,6 +21,8 @@ int main(int argc, char **argv) {
   mix::registerMixPipelines();
   mix::cpu::registerCpuPasses();
   mix::cpu::registerCpuPipeline();
+  mix::gpu::registerGpuPasses();
+  mix::gpu::registerGpuPipeline();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   registry.insert<mix::MixDialect, mix::tile::TileDialect>();

@@ -48,7 +48,7 @@ struct Samples {
 struct BenchResult {
   std::string name;
   Form form;
-  ElementType type;
+  TensorTypes types;
   int threads;
   double compileMilliseconds;
   double flops;
@@ -97,7 +97,7 @@ Error measure(BoundKernel &kernel, const ThreadPool &pool, BenchResult &result) 
   while (result.seconds.values.size() < leastSamples ||
          (spent < totalSeconds && result.seconds.values.size() < mostSamples)) {
     spent += timeSeconds([&] {
-      result.peak.values.push_back(measureFmaPeak(result.type, result.threads));
+      result.peak.values.push_back(measureFmaPeak(result.types.type, result.threads));
       double seconds = timeSeconds([&] {
         for (int64_t n = 0; n < repeats; ++n)
           runOnce();
@@ -118,7 +118,7 @@ Expected<ChosenKernel> compileKernel(const Arguments &arguments, Spec &spec, con
     return wanted.takeError();
   std::optional<Expected<ChosenKernel>> chosen;
   double seconds =
-      timeSeconds([&] { chosen.emplace(chooseKernel(spec, sizes, *wanted, result.type)); });
+      timeSeconds([&] { chosen.emplace(chooseKernel(spec, sizes, *wanted, result.types)); });
   if (!*chosen)
     return std::move(*chosen);
   for (const std::string &note : (*chosen)->notes)
@@ -183,9 +183,9 @@ Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
   Expected<CallShape> shape = parseShape(arguments, signature);
   if (!shape)
     return shape.takeError();
-  Expected<std::string> dtype = arguments.getChoice("dtype", {"f32", "f64"});
-  if (!dtype)
-    return dtype.takeError();
+  Expected<TensorTypes> types = parseTypes(arguments, ElementType::F32);
+  if (!types)
+    return types.takeError();
   Expected<int64_t> threads = parseThreads(arguments);
   if (!threads)
     return threads.takeError();
@@ -195,7 +195,7 @@ Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
 
   BenchResult result;
   result.name = signature.mixer;
-  result.type = *dtype == "f32" ? ElementType::F32 : ElementType::F64;
+  result.types = *types;
   result.threads = pool->getThreads();
   Expected<ChosenKernel> chosen = compileKernel(arguments, spec, shape->sizes, result);
   if (!chosen)
@@ -208,7 +208,7 @@ Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
   if (!program)
     return program.takeError();
   result.flops = countFlops(program->getMixer(), *shape);
-  result.bytes = countTensorBytes(signature, *shape, result.type, call.inputs);
+  result.bytes = countTensorBytes(signature, *shape, result.types, call.inputs);
 
   if (result.form == Form::Step) {
     Expected<int64_t> earlier = arguments.getNumber("cache", 0, 0);
@@ -217,7 +217,7 @@ Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
     // What is kept is counted apart.
     Signature stateless = signature;
     stateless.states.clear();
-    result.bytes = countTensorBytes(stateless, *shape, result.type, call.inputs);
+    result.bytes = countTensorBytes(stateless, *shape, result.types, call.inputs);
     makeStep(chosen->kernel->get(), signature, *earlier, call, result);
   } else if (arguments.has("cache")) {
     return llvm::createStringError(
@@ -241,8 +241,9 @@ Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
 
 static void printText(const BenchResult &result, StringRef shape, llvm::raw_ostream &os) {
   const Samples &time = result.seconds;
-  os << result.name << ", " << getFormName(result.form) << ", " << getTypeName(result.type) << ", "
-     << result.threads << (result.threads == 1 ? " thread, " : " threads, ") << shape << '\n';
+  os << result.name << ", " << getFormName(result.form) << ", " << getTypeName(result.types.type)
+     << ", " << result.threads << (result.threads == 1 ? " thread, " : " threads, ") << shape
+     << '\n';
   os << llvm::format("time         %.3f ms (%.3f to %.3f, %zu samples)\n", 1e3 * time.getMedian(),
                      1e3 * time.getQuantile(0.25), 1e3 * time.getQuantile(0.75),
                      time.values.size());
@@ -271,7 +272,7 @@ static void printJson(const BenchResult &result, StringRef shape, llvm::raw_ostr
   const Samples &time = result.seconds;
   json::Object problem{{"name", result.name},
                        {"form", getFormName(result.form)},
-                       {"dtype", getTypeName(result.type)},
+                       {"dtype", getTypeName(result.types.type)},
                        {"shape", shape},
                        {"threads", result.threads},
                        {"time_ms", 1e3 * time.getMedian()},
@@ -335,7 +336,8 @@ Command mix::mixc::getBenchCommand() {
        getPackingOption(),
        {"form", Option::Value, "FORM", "auto (default), chunked, recurrent or step"},
        {"cache", Option::Value, "N", "with --form step: earlier tokens (default: 0)"},
-       {"dtype", Option::Value, "TYPE", "f32 (default) or f64"},
+       getTypeOption(),
+       getStateTypeOption(),
        {"json", Option::Flag, "", "print JSON (docs/json.md)"},
        getSetOption(),
        getMixerOption(),

@@ -26,7 +26,7 @@ namespace json = llvm::json;
 //===----------------------------------------------------------------------===//
 
 static void printForm(const CheckedForm &form, llvm::raw_ostream &os) {
-  os << llvm::formatv("{0,-10} {1,-8} ", getFormName(form.form), getTypeName(form.type));
+  os << llvm::formatv("{0,-10} {1,-8} ", getFormName(form.form), getTypeName(form.types.type));
   if (!form.notDerived.empty()) {
     os << "not derived: " << form.notDerived << '\n';
     return;
@@ -45,11 +45,11 @@ static void printFailures(const CheckedForm &form, llvm::raw_ostream &os) {
   for (const CheckedCase &one : form.cases) {
     if (one.passed)
       continue;
-    os << "FAIL " << getFormName(form.form) << ' ' << getTypeName(form.type) << ' ' << one.name
-       << ", " << one.sizes << ": ";
+    os << "FAIL " << getFormName(form.form) << ' ' << getTypeName(form.types.type) << ' '
+       << one.name << ", " << one.sizes << ": ";
     if (one.failure.empty())
       os << one.comparison.worst << " has error " << llvm::format("%.1e", one.comparison.error)
-         << ", allowed " << llvm::format("%.1e", getTolerance(form.type)) << '\n';
+         << ", allowed " << llvm::format("%.1e", one.comparison.allowed) << '\n';
     else
       os << one.failure << '\n';
   }
@@ -96,13 +96,15 @@ static json::Object toJson(const CheckedForm &form) {
                                  {"sizes", one.sizes},
                                  {"passed", one.passed},
                                  {"error", toJson(one.comparison.error)},
+                                 {"allowed", toJson(one.comparison.allowed)},
                                  {"worst", one.comparison.worst},
                                  {"failure", one.failure}});
-  return json::Object{{"form", getFormName(form.form)},     {"dtype", getTypeName(form.type)},
-                      {"derived", form.notDerived.empty()}, {"reason", form.notDerived},
-                      {"notes", json::Array(form.notes)},   {"tolerance", getTolerance(form.type)},
-                      {"passed", form.countPassed()},       {"failed", form.countFailed()},
-                      {"cases", std::move(cases)}};
+  return json::Object{
+      {"form", getFormName(form.form)},     {"dtype", getTypeName(form.types.type)},
+      {"derived", form.notDerived.empty()}, {"reason", form.notDerived},
+      {"notes", json::Array(form.notes)},   {"tolerance", getTolerance(form.types.type)},
+      {"passed", form.countPassed()},       {"failed", form.countFailed()},
+      {"cases", std::move(cases)}};
 }
 
 static void printJson(const CheckReport &report, llvm::raw_ostream &os) {
@@ -118,6 +120,18 @@ static void printJson(const CheckReport &report, llvm::raw_ostream &os) {
                       {"passed", report.countPassed()},
                       {"failed", report.countFailed()}};
   os << llvm::formatv("{0:2}", json::Value(std::move(object))) << '\n';
+}
+
+/// All element types, or the one of --dtype.
+static Expected<llvm::SmallVector<TensorTypes>> chooseTypes(const Arguments &arguments) {
+  llvm::SmallVector<TensorTypes> types;
+  if (!arguments.has("dtype") && !arguments.has("state-dtype"))
+    return llvm::SmallVector<TensorTypes>{ElementType::F32, ElementType::F64, ElementType::BF16,
+                                          ElementType::F16};
+  Expected<TensorTypes> one = parseTypes(arguments, ElementType::F32);
+  if (!one)
+    return one.takeError();
+  return llvm::SmallVector<TensorTypes>{*one};
 }
 
 static Expected<int> check(const Arguments &arguments) {
@@ -140,6 +154,10 @@ static Expected<int> check(const Arguments &arguments) {
   options.chip = arguments.get("target", "native").str();
   if (Expected<Chip> chip = findHostChip(options.chip); !chip)
     return createStringError("--target: " + toString(chip.takeError()));
+  Expected<llvm::SmallVector<TensorTypes>> types = chooseTypes(arguments);
+  if (!types)
+    return types.takeError();
+  options.types = std::move(*types);
   Expected<CheckReport> report = runChecks(**spec, options);
   if (!report)
     return report.takeError();
@@ -155,7 +173,7 @@ Command mix::mixc::getCheckCommand() {
       "check",
       {"FILE.mix"},
       "compare every form of a mixer with its definition",
-      "Derives every form, compiles it for this machine in float32 and float64, and runs it on\n"
+      "Derives every form, compiles it for this machine in every element type, and runs it on\n"
       "random inputs at lengths from 0 to several chunks, odd feature sizes, several batches and\n"
       "heads, with and without initial states, cut in two, and packed (each sequence with the\n"
       "bits that it has alone). Prints a table that ends in\n"
@@ -164,6 +182,8 @@ Command mix::mixc::getCheckCommand() {
       "explodes on those; then some are drawn smaller, negative, or in (0, 1), and it says so.",
       "mixc check examples/gated_delta_rule.mix --range g=-1:0",
       {{"range", Option::Assignments, "name=LOW:HIGH ...", "draw an input uniformly"},
+       {"dtype", Option::Value, "TYPE", "f32, f64, bf16 or f16 (default: all of them)"},
+       getStateTypeOption(),
        {"size", Option::AssignmentCommas, "AXIS=N,...",
         "sizes of feature axes (default: two sets of odd ones)"},
        {"target", Option::Value, "CHIP", "of those that this machine runs: x86-64-v3, ..."},

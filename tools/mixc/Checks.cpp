@@ -30,7 +30,7 @@ int64_t CheckedForm::countPassed() const {
 
 const CheckedCase *CheckedForm::findWorst() const {
   auto worst = llvm::max_element(cases, [](const CheckedCase &a, const CheckedCase &b) {
-    return a.comparison.error < b.comparison.error;
+    return a.comparison.getShare() < b.comparison.getShare();
   });
   return worst == cases.end() ? nullptr : &*worst;
 }
@@ -69,7 +69,7 @@ struct PreparedCase {
   const Case *which;
   std::string sizes;
   Call call;
-  CallResult expected;
+  Expectation expected;
 };
 
 } // namespace
@@ -231,13 +231,14 @@ public:
     if (Error error = plan(sets.back()))
       return std::move(error);
     for (Form form : {Form::Chunked, Form::Recurrent, Form::Step})
-      for (ElementType type : {ElementType::F32, ElementType::F64})
+      for (TensorTypes types : options.types)
         if (form != Form::Step || !findTokenAxis(signature).empty())
-          report.forms.push_back({form, type, "", {}, {}});
-    report.forms.push_back({Form::Reference, ElementType::F64, "", {}, {}});
+          report.forms.push_back({form, types, "", {}, {}});
+    if (llvm::any_of(options.types, [](TensorTypes t) { return t.type == ElementType::F64; }))
+      report.forms.push_back({Form::Reference, ElementType::F64, "", {}, {}});
     for (const SizeMap &features : sets)
-      for (ElementType type : {ElementType::F32, ElementType::F64})
-        if (Error error = checkType(features, type))
+      for (TensorTypes types : options.types)
+        if (Error error = checkTypes(features, types))
           return std::move(error);
     return std::move(report);
   }
@@ -255,14 +256,13 @@ private:
     return Error::success();
   }
 
-  Runner makeEvaluator(Program &program, ElementType type) {
-    return [this, &program, type](const Call &call) {
-      return evaluateCall(program.getMixer(), signature, call, type);
+  Runner makeEvaluator(Program &program, TensorTypes types) {
+    return [this, &program, types](const Call &call) {
+      return evaluateCall(program.getMixer(), signature, call, types);
     };
   }
 
-  /// Inputs are rounded to the type first, so that only the computation is judged.
-  Expected<Call> makeCall(const Case &which, const SizeMap &features, ElementType type) {
+  Expected<Call> makeCall(const Case &which, const SizeMap &features) {
     Expected<SizeMap> sizes = makeSizes(signature, features, which.tokens);
     if (!sizes)
       return sizes.takeError();
@@ -270,70 +270,108 @@ private:
     if (which.isPacked)
       if (Error error = packSequences(signature, findTokenAxis(signature), shape))
         return std::move(error);
-    return drawRounded(shape, type, which.givesStates, which.tokens,
-                       which.sharesHeads ? StringRef(signature.inputs.front().name) : "");
+    StringRef shared = which.sharesHeads ? StringRef(signature.inputs.front().name) : "";
+    return drawCall(signature, shape, report.plan, which.givesStates,
+                    /*seed=*/static_cast<uint64_t>(which.tokens) + 1, shared);
   }
 
-  Call drawRounded(const CallShape &shape, ElementType type, bool givesStates, int64_t tokens,
-                   StringRef oneHead) {
-    Call call = drawCall(signature, shape, report.plan, givesStates,
-                         /*seed=*/static_cast<uint64_t>(tokens) + 1, oneHead);
-    for (TensorMap *group : {&call.inputs, &call.states})
-      for (auto &entry : *group)
+  static Call round(Call call, TensorTypes types) {
+    auto roundAll = [](TensorMap &tensors, ElementType type) {
+      for (auto &entry : tensors)
         if (isReal(entry.second.getType()))
           entry.second = entry.second.convertTo(type);
+    };
+    roundAll(call.inputs, types.type);
+    roundAll(call.states, types.state);
     return call;
   }
 
-  /// The definition's results in float64, whatever the type of the call.
-  Expected<std::vector<PreparedCase>> prepare(const SizeMap &features, ElementType type,
-                                              const Runner &evaluate) {
+  Expected<CallResult> runCase(const Case &which, const Call &call, const Runner &run) {
+    return which.cut > 0 ? runInTwo(signature, call, which.cut, run) : run(call);
+  }
+
+  /// The definition's results in float64. Where tensors have 16 bits, rounding alone is far
+  /// from exact, and its error is what a kernel is judged by; else inputs are rounded first, so
+  /// that only the computation is judged.
+  Expected<Expectation> makeExpectation(const Case &which, const Call &call, TensorTypes types,
+                                        Program &program) {
+    bool isNarrow = types.type != types.state || getTypeBytes(types.state) < 4;
+    Runner evaluate = makeEvaluator(program, ElementType::F64);
+    Call rounded = round(call, types);
+    Expectation expected;
+    expected.type = types.type;
+    Expected<CallResult> exact = evaluate(isNarrow ? call : rounded);
+    if (!exact)
+      return exact.takeError();
+    expected.exact = std::move(*exact);
+    if (!isNarrow)
+      return expected;
+    Expected<CallResult> byRounding = runCase(which, rounded, makeEvaluator(program, types));
+    if (!byRounding)
+      return byRounding.takeError();
+    expected.rounded = std::move(*byRounding);
+    return expected;
+  }
+
+  Expected<std::vector<PreparedCase>> prepare(const SizeMap &features, TensorTypes types,
+                                              Program &program) {
     std::vector<PreparedCase> prepared;
     for (const Case &which : cases) {
       if (which.cut > 0 && !report.canBeCut.value_or(!signature.states.empty()))
         continue;
-      Expected<Call> call = makeCall(which, features, type);
+      Expected<Call> call = makeCall(which, features);
       if (!call)
         return call.takeError();
-      Expected<CallResult> expected = evaluate(*call);
-      if (!expected)
-        return expected.takeError();
       if (which.cut > 0 && !report.canBeCut) {
-        Expected<CallResult> inTwo = runInTwo(signature, *call, which.cut, evaluate);
-        if (!inTwo)
-          return inTwo.takeError();
-        report.canBeCut = compare(*inTwo, *expected).error < 1e-9;
+        if (Error error = decideCut(which, *call, makeEvaluator(program, ElementType::F64)))
+          return std::move(error);
         if (!*report.canBeCut)
           continue;
       }
-      prepared.push_back(
-          {&which, formatSizes(signature, features), std::move(*call), std::move(*expected)});
+      Expected<Expectation> expected = makeExpectation(which, *call, types, program);
+      if (!expected)
+        return expected.takeError();
+      prepared.push_back({&which, formatSizes(signature, features), round(std::move(*call), types),
+                          std::move(*expected)});
     }
     return prepared;
   }
 
-  Error checkType(const SizeMap &features, ElementType type) {
+  /// Whether the definition gives the same results in two calls.
+  Error decideCut(const Case &which, const Call &call, const Runner &evaluate) {
+    Expected<CallResult> whole = evaluate(call);
+    if (!whole)
+      return whole.takeError();
+    Expected<CallResult> inTwo = runInTwo(signature, call, which.cut, evaluate);
+    if (!inTwo)
+      return inTwo.takeError();
+    Expectation expected{std::move(*whole), std::nullopt};
+    report.canBeCut = compare(*inTwo, expected).error < 1e-9;
+    return Error::success();
+  }
+
+  Error checkTypes(const SizeMap &features, TensorTypes types) {
     Expected<Program> program = spec.build(features);
     if (!program)
       return program.takeError();
-    Runner evaluate = makeEvaluator(*program, ElementType::F64);
-    Expected<std::vector<PreparedCase>> prepared = prepare(features, type, evaluate);
+    Expected<std::vector<PreparedCase>> prepared = prepare(features, types, *program);
     if (!prepared)
       return prepared.takeError();
     for (CheckedForm &form : report.forms)
-      if (form.type == type && form.notDerived.empty())
-        checkForm(form, features, *prepared, evaluate);
+      if (form.types.type == types.type && form.notDerived.empty())
+        checkForm(form, features, *prepared, *program);
     return Error::success();
   }
 
   void checkForm(CheckedForm &form, const SizeMap &features,
-                 const std::vector<PreparedCase> &prepared, const Runner &evaluate) {
+                 const std::vector<PreparedCase> &prepared, Program &program) {
     if (form.form == Form::Reference) {
       for (const PreparedCase &one : prepared)
-        form.cases.push_back(checkCase(one, form.type, evaluate));
+        form.cases.push_back(checkCase(one, makeEvaluator(program, ElementType::F64)));
       return;
     }
-    Expected<CompiledKernel> kernel = compile(spec, features, {form.form, form.type, options.chip});
+    Expected<CompiledKernel> kernel =
+        compile(spec, features, {form.form, form.types, options.chip});
     if (!kernel) {
       Error error = kernel.takeError();
       if (error.isA<NotDerivedError>()) {
@@ -350,7 +388,7 @@ private:
     form.notes = kernel->getNotes().vec();
     if (form.form == Form::Step) {
       for (const StepCase &which : makeStepCases(kernel->get(), canPack(signature)))
-        form.cases.push_back(checkStepCase(which, kernel->get(), features, form.type, evaluate));
+        form.cases.push_back(checkStepCase(which, kernel->get(), features, form.types, program));
       return;
     }
     Runner run = [&](const Call &call) -> Expected<CallResult> {
@@ -361,19 +399,18 @@ private:
       return bound.takeResults();
     };
     for (const PreparedCase &one : prepared)
-      form.cases.push_back(checkCase(one, form.type, run));
+      form.cases.push_back(checkCase(one, run));
   }
 
-  CheckedCase checkCase(const PreparedCase &one, ElementType type, const Runner &run) {
+  CheckedCase checkCase(const PreparedCase &one, const Runner &run) {
     CheckedCase checked{one.which->name, one.sizes, {}, "", false};
-    Expected<CallResult> result =
-        one.which->cut > 0 ? runInTwo(signature, one.call, one.which->cut, run) : run(one.call);
+    Expected<CallResult> result = runCase(*one.which, one.call, run);
     if (!result) {
       checked.failure = toString(result.takeError());
       return checked;
     }
     checked.comparison = compare(*result, one.expected);
-    checked.passed = checked.comparison.error <= getTolerance(type);
+    checked.passed = checked.comparison.isGood();
     if (!checked.passed || !one.which->isPacked)
       return checked;
     Expected<std::string> influence = findInfluence(signature, one.call, *result, run);
@@ -383,26 +420,29 @@ private:
   }
 
   CheckedCase checkStepCase(const StepCase &which, const mixwright_kernel &kernel,
-                            const SizeMap &features, ElementType type, const Runner &evaluate) {
+                            const SizeMap &features, TensorTypes types, Program &program) {
     CheckedCase checked{which.name, formatSizes(signature, features), {}, "", false};
-    if (Error error = runStepCase(which, kernel, features, type, evaluate, checked))
+    if (Error error = runStepCase(which, kernel, features, types, program, checked))
       checked.failure = toString(std::move(error));
-    checked.passed = checked.failure.empty() && checked.comparison.error <= getTolerance(type);
+    checked.passed = checked.failure.empty() && checked.comparison.isGood();
     return checked;
   }
 
   Error runStepCase(const StepCase &which, const mixwright_kernel &kernel, const SizeMap &features,
-                    ElementType type, const Runner &evaluate, CheckedCase &checked) {
+                    TensorTypes types, Program &program, CheckedCase &checked) {
     Expected<SizeMap> sizes = makeSizes(signature, features, which.tokens);
     if (!sizes)
       return sizes.takeError();
     const Argument &shared = signature.inputs[signature.inputs.size() > 1 ? 1 : 0];
-    Call call = drawRounded({MIXWRIGHT_BTHD, which.batch, which.heads, std::move(*sizes)}, type,
-                            /*givesStates=*/false, which.tokens,
-                            which.sharesHeads ? StringRef(shared.name) : "");
-    Expected<CallResult> expected = evaluate(call);
+    Call call = drawCall(signature, {MIXWRIGHT_BTHD, which.batch, which.heads, std::move(*sizes)},
+                         report.plan, /*givesStates=*/false,
+                         /*seed=*/static_cast<uint64_t>(which.tokens) + 1,
+                         which.sharesHeads ? StringRef(shared.name) : "");
+    Case whole{which.name, which.tokens, which.batch, which.heads, /*givesStates=*/false};
+    Expected<Expectation> expected = makeExpectation(whole, call, types, program);
     if (!expected)
       return expected.takeError();
+    call = round(std::move(call), types);
     StepPlan plan = planSteps(kernel, which);
     StringRef axis = findTokenAxis(signature);
     Expected<CallResult> result = runInSteps(kernel, signature, axis, call, plan, pool);

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // What `mixc check` does, apart from the command line: runs every form that can be
-// derived, in both element types, on calls at the edges of what a kernel must take,
+// derived, in several element types, on calls at the edges of what a kernel must take,
 // and compares with the evaluator.
 //
 //===----------------------------------------------------------------------===//
@@ -24,6 +24,7 @@ namespace mix::mixc {
 struct CheckOptions {
   driver::SizeMap sizes; ///< of feature axes that the user chose
   llvm::StringMap<driver::Distribution> ranges;
+  llvm::SmallVector<driver::TensorTypes> types; ///< to check
   int64_t threads = 0;
   std::string chip = "native"; ///< one that runs on this machine
 };
@@ -40,14 +41,14 @@ struct CheckedCase {
 /// One form in one element type.
 struct CheckedForm {
   driver::Form form;
-  driver::ElementType type;
+  driver::TensorTypes types;
   std::string notDerived; ///< why there is no such form, or empty
   std::vector<std::string> notes;
   std::vector<CheckedCase> cases;
 
   int64_t countPassed() const;
   int64_t countFailed() const { return static_cast<int64_t>(cases.size()) - countPassed(); }
-  /// The case with the largest error.
+  /// The case whose error is the largest part of what is allowed.
   const CheckedCase *findWorst() const;
 };
 

@@ -37,6 +37,16 @@ Option getPackingOption();
 /// The cu_seqlens in a file, or one file for each of several token axes.
 llvm::Expected<driver::TensorMap> readOffsets(llvm::StringRef text);
 
+Option getTypeOption();
+/// The element type of --dtype, else the default.
+llvm::Expected<driver::ElementType>
+parseType(const Arguments &arguments, driver::ElementType otherwise = driver::ElementType::F32);
+
+Option getStateTypeOption();
+/// The types of tensors: --dtype, and --state-dtype. Error: a state of 16 bits in float64.
+llvm::Expected<driver::TensorTypes> parseTypes(const Arguments &arguments,
+                                               driver::ElementType otherwise);
+
 Option getShapeOption();
 /// Batch, heads and the sizes of all axes; with --cu-seqlens of a packed call. Errors: not
 /// an axis; an axis without size.

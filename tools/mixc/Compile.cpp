@@ -6,8 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Chips.h"
+#include "codegen/GpuChips.h"
 #include "codegen/cpu/Target.h"
 #include "tools/driver/Choose.h"
+#include "tools/driver/Device.h"
 #include "tools/mixc/Commands.h"
 #include "tools/mixc/Header.h"
 #include "llvm/ADT/STLExtras.h"
@@ -28,28 +30,36 @@ using llvm::StringRef;
 
 namespace {
 
-/// What can be written, the ending of its file, and whether every architecture has its own.
+/// Kinds of architectures, as bits.
+enum Makers : unsigned { Cpu = 1, Nvidia = 2, Amd = 4, Gpu = Nvidia | Amd, Any = Cpu | Gpu };
+
+/// What can be written, the ending of its file, whether every architecture has its own, and
+/// which have it.
 struct Artefact {
   StringRef name, ending;
   bool isMachineCode;
+  unsigned makers;
 };
 
-constexpr Artefact artefacts[] = {{"obj", ".o", true},        {"so", ".so", true},
-                                  {"header", ".h", false},    {"llvm", ".ll", true},
-                                  {"asm", ".s", true},        {"tile", ".tile.mlir", false},
-                                  {"mix", ".mix.mlir", false}};
+constexpr Artefact artefacts[] = {
+    {"obj", ".o", true, Cpu},           {"so", ".so", true, Cpu},
+    {"header", ".h", false, Cpu},       {"ptx", ".ptx", true, Nvidia},
+    {"cubin", ".cubin", true, Nvidia},  {"hsaco", ".hsaco", true, Amd},
+    {"llvm", ".ll", true, Any},         {"asm", ".s", true, Any},
+    {"tile", ".tile.mlir", false, Any}, {"mix", ".mix.mlir", false, Any}};
 
-/// The chips of one architecture, best first: what one object holds.
+/// The chips of one architecture, best first: what one object holds. Every GPU is its own.
 struct Architecture {
-  StringRef name; ///< as in triples: "x86_64"
+  StringRef name; ///< as in triples: "x86_64"; of a GPU that of its chip
   std::vector<std::string> chips;
+  Makers maker = Cpu;
 };
 
 /// What to compile: a mixer in one form and type at fixed feature sizes.
 struct Request {
   SizeMap sizes;
   Form form;
-  ElementType type;
+  TensorTypes types;
   std::vector<Architecture> architectures;
   bool checksAddresses;
   std::string directory;
@@ -62,7 +72,11 @@ public:
 
   /// Writes one artefact, and to stdout the names of its files.
   Error emit(const Artefact &artefact) {
+    bool isMade = false;
     for (const Architecture &architecture : request.architectures) {
+      if (!(artefact.makers & architecture.maker))
+        continue;
+      isMade = true;
       Expected<std::string> bytes = produce(artefact, architecture);
       if (!bytes)
         return bytes.takeError();
@@ -74,6 +88,8 @@ public:
       if (!artefact.isMachineCode)
         break;
     }
+    if (!isMade)
+      return createStringError("--emit: none of the targets has a '" + artefact.name + "'");
     return Error::success();
   }
 
@@ -96,7 +112,7 @@ private:
   Expected<std::string> printHeader() const {
     std::vector<StepArgument> step;
     if (request.form == Form::Step) {
-      Expected<LoweredProgram> lowered = tile(spec, request.sizes, {request.form, request.type});
+      Expected<LoweredProgram> lowered = tile(spec, request.sizes, {request.form, request.types});
       if (!lowered)
         return lowered.takeError();
       step = getStepArguments(*lowered->program.module);
@@ -104,7 +120,7 @@ private:
     llvm::SmallVector<StringRef> chips;
     for (const Architecture &architecture : request.architectures)
       llvm::append_range(chips, architecture.chips);
-    return makeHeader(spec.getSignature(), request.sizes, request.form, request.type,
+    return makeHeader(spec.getSignature(), request.sizes, request.form, request.types,
                       llvm::join(chips, ", "), step);
   }
 
@@ -118,11 +134,20 @@ private:
         return lowered.takeError();
       return print(*lowered->program.module);
     }
+    if (architecture.maker != Cpu) {
+      const std::string &chip = architecture.chips.front();
+      Expected<LoweredProgram> lowered =
+          tileForGpu(spec, request.sizes, {request.form, request.types, chip});
+      if (!lowered)
+        return lowered.takeError();
+      mlir::ModuleOp module = *lowered->program.module;
+      return artefact.name == "tile" ? print(module) : compileForGpu(module, chip, artefact.name);
+    }
     std::vector<LoweredProgram> programs;
     std::vector<cpu::Variant> variants;
     for (const std::string &chip : architecture.chips) {
       Expected<LoweredProgram> lowered =
-          tile(spec, request.sizes, {request.form, request.type, chip});
+          tile(spec, request.sizes, {request.form, request.types, chip});
       if (!lowered)
         return lowered.takeError();
       if (artefact.name == "tile")
@@ -179,7 +204,7 @@ private:
 
 /// The form to compile: the one that was asked for, or the fastest that has a tile program.
 Expected<Form> chooseForm(const Arguments &arguments, Spec &spec, const SizeMap &sizes,
-                          ElementType type) {
+                          TensorTypes types) {
   Expected<FormChoice> wanted = parseForm(arguments.get("form", "auto"));
   if (!wanted)
     return wanted.takeError();
@@ -187,7 +212,7 @@ Expected<Form> chooseForm(const Arguments &arguments, Spec &spec, const SizeMap 
     return createStringError("--form: the reference form is evaluated, not compiled");
   std::string reasons;
   for (Form form : getCandidates(*wanted)) {
-    Expected<LoweredProgram> lowered = tile(spec, sizes, {form, type});
+    Expected<LoweredProgram> lowered = tile(spec, sizes, {form, types});
     if (lowered) {
       for (const std::string &note : lowered->notes)
         llvm::errs() << "note: " << note << '\n';
@@ -215,13 +240,30 @@ Expected<llvm::SmallVector<Artefact>> parseArtefacts(StringRef text) {
   return wanted;
 }
 
-/// Sorts chips by architecture, and within one the best to the front.
+/// What is written where the user asks for nothing: what a program that uses the kernels needs.
+std::string getDefaultArtefacts(ArrayRef<Architecture> architectures) {
+  std::string names;
+  for (auto [maker, artefact] : {std::pair(Cpu, "obj,header"), {Nvidia, "ptx"}, {Amd, "hsaco"}})
+    if (llvm::any_of(architectures, [&](const Architecture &a) { return a.maker == maker; }))
+      names += (names.empty() ? "" : ",") + std::string(artefact);
+  return names;
+}
+
+/// Sorts chips by architecture, and within one the best to the front; GPUs come last.
 Expected<std::vector<Architecture>> parseTargets(StringRef text) {
   std::vector<std::pair<std::string, Chip>> targets;
+  std::vector<Architecture> gpus;
   for (StringRef name : llvm::split(text, ',')) {
+    if (const GpuChip *gpu = findGpuChip(name)) {
+      if (llvm::any_of(gpus, [&](const Architecture &known) { return known.name == name; }))
+        return createStringError("--target names '" + name + "' twice");
+      gpus.push_back({gpu->name, {gpu->name}, gpu->vendor == GpuVendor::Nvidia ? Nvidia : Amd});
+      continue;
+    }
     Expected<Chip> chip = findChip(name);
     if (!chip)
-      return createStringError("--target: " + toString(chip.takeError()));
+      return createStringError("--target: " + toString(chip.takeError()) + "; known GPUs are " +
+                               getGpuChipNames());
     if (llvm::any_of(targets, [&](auto &target) { return target.first == name; }))
       return createStringError("--target names '" + name + "' twice");
     targets.push_back({name.str(), std::move(*chip)});
@@ -240,6 +282,7 @@ Expected<std::vector<Architecture>> parseTargets(StringRef text) {
       found = architectures.insert(found, {architecture, {}});
     found->chips.push_back(name);
   }
+  llvm::append_range(architectures, gpus);
   return architectures;
 }
 
@@ -265,17 +308,16 @@ Expected<int> compileFile(const Arguments &arguments) {
     return sizes.takeError();
   if (Error error = checkSizes((*spec)->getSignature(), *sizes))
     return std::move(error);
-  Expected<std::string> dtype = arguments.getChoice("dtype", {"f32", "f64"});
-  if (!dtype)
-    return dtype.takeError();
-  auto wanted = parseArtefacts(arguments.get("emit", "obj,header"));
-  if (!wanted)
-    return wanted.takeError();
+  Expected<TensorTypes> types = parseTypes(arguments, ElementType::F32);
+  if (!types)
+    return types.takeError();
   auto architectures = parseTargets(arguments.get("target", "native"));
   if (!architectures)
     return architectures.takeError();
-  ElementType type = *dtype == "f32" ? ElementType::F32 : ElementType::F64;
-  Expected<Form> form = chooseForm(arguments, **spec, *sizes, type);
+  auto wanted = parseArtefacts(arguments.get("emit", getDefaultArtefacts(*architectures)));
+  if (!wanted)
+    return wanted.takeError();
+  Expected<Form> form = chooseForm(arguments, **spec, *sizes, *types);
   if (!form)
     return form.takeError();
 
@@ -284,7 +326,7 @@ Expected<int> compileFile(const Arguments &arguments) {
           llvm::sys::fs::create_directories(directory, true, llvm::sys::fs::perms::all_all))
     return createStringError("cannot make '" + directory + "': " + code.message());
   Request request{
-      std::move(*sizes), *form, type, std::move(*architectures), arguments.has("check-addresses"),
+      std::move(*sizes), *form, *types, std::move(*architectures), arguments.has("check-addresses"),
       directory.str()};
   for (const Artefact &artefact : *wanted)
     if (Error error = Job(**spec, request).emit(artefact))
@@ -303,19 +345,21 @@ Command mix::mixc::getCompileCommand() {
       "number of tokens. It needs libmixwright_runtime, the C library and -lm, nothing else;\n"
       "examples/c shows a program. Several targets of one architecture share an object, and the\n"
       "runtime chooses among them by what the processor has; every other architecture has an\n"
-      "object of its own. --emit takes any of: obj, so, header, llvm, asm, tile (level\n"
-      "L3), mix (level L2).",
+      "object of its own. Every GPU has an image of its own. --emit takes any of: obj, so, header\n"
+      "(of CPUs), ptx, cubin (of NVIDIA GPUs; cubin needs ptxas), hsaco (of AMD GPUs; needs\n"
+      "ld.lld), llvm, asm, tile (level L3), mix (level L2).",
       "mixc compile examples/gated_delta_rule.mix --size K=128,V=128\n"
       "    --target x86-64-v4,x86-64-v3,aarch64 --output out",
       {{"size", Option::AssignmentCommas, "AXIS=N,...", "size of every feature axis"},
-       {"target", Option::Value, "CHIP,...", "native (default), x86-64-v4, x86-64-v3, ..."},
-       {"emit", Option::Value, "WHAT,...", "default: obj,header"},
+       {"target", Option::Value, "CHIP,...", "native (default), x86-64-v4, sm_80, gfx942, ..."},
+       {"emit", Option::Value, "WHAT,...", "default: obj,header; of GPUs ptx or hsaco"},
        {"output", Option::Value, "DIR", "where to (default: here)"},
        {"form", Option::Value, "FORM", "auto (default), chunked, recurrent or step"},
-       {"dtype", Option::Value, "TYPE", "f32 (default) or f64"},
        {"check-addresses", Option::Flag, "",
         "for tests of callers: every access of memory is checked; link\n"
         "with -fsanitize=address"},
+       getTypeOption(),
+       getStateTypeOption(),
        getSetOption(),
        getMixerOption()},
       compileFile};

@@ -24,9 +24,9 @@ static Expected<int> draw(const Arguments &arguments) {
   Expected<CallShape> shape = parseShape(arguments, signature);
   if (!shape)
     return shape.takeError();
-  Expected<std::string> dtype = arguments.getChoice("dtype", {"f32", "f64"});
-  if (!dtype)
-    return dtype.takeError();
+  Expected<ElementType> type = parseType(arguments);
+  if (!type)
+    return type.takeError();
   Expected<int64_t> seed = arguments.getNumber("seed", 1, 0);
   if (!seed)
     return seed.takeError();
@@ -46,9 +46,8 @@ static Expected<int> draw(const Arguments &arguments) {
     for (auto &entry : tensors) {
       llvm::SmallString<128> path(arguments.get("output"));
       llvm::sys::path::append(path, entry.getKey() + suffix + ".npy");
-      bool narrows = isReal(entry.second.getType()) && *dtype == "f32";
-      if (Error error =
-              writeNpy(path, narrows ? entry.second.convertTo(ElementType::F32) : entry.second))
+      ElementType own = entry.second.getType();
+      if (Error error = writeNpy(path, entry.second.convertTo(isReal(own) ? *type : own)))
         return error;
       llvm::outs() << path << ' ' << formatShape(entry.second.getShape()) << '\n';
     }
@@ -74,7 +73,7 @@ Command mix::mixc::getDrawCommand() {
           {getShapeOption(),
            getPackingOption(),
            {"output", Option::Value, "DIR", "where to (default: here)"},
-           {"dtype", Option::Value, "TYPE", "f32 (default) or f64"},
+           getTypeOption(),
            {"seed", Option::Value, "N", "another seed gives other numbers (default: 1)"},
            {"states", Option::Flag, "", "initial states too, NAME.state.npy"},
            getRangeOption(),

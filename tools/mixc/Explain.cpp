@@ -112,6 +112,11 @@ static void printText(const Explanation &e, double balance, llvm::raw_ostream &o
     os << "  " << reason << '\n';
   for (const PhaseExplanation &phase : e.phases)
     os << "  phase " << phase.name << ": " << phase.grid << '\n';
+  for (const PhaseExplanation &phase : e.phases)
+    if (getComputeType(e.type) != e.type && phase.products > 0)
+      os << "  phase " << phase.name << ": operands of " << getTypeName(e.type) << " in "
+         << phase.narrowProducts << " of " << phase.products
+         << " products (inputs as they are, weights of a softmax rounded), else float32\n";
   if (e.form == Form::Step)
     printKept(e, os);
   os << llvm::format("\nper head: state %lld bytes, workspace %lld bytes\n",
@@ -169,7 +174,10 @@ static void printJson(const Explanation &e, double balance, llvm::raw_ostream &o
   for (const ReductionExplanation &reduction : e.reductions)
     reductions.push_back(toJson(reduction));
   for (const PhaseExplanation &phase : e.phases)
-    phases.push_back(json::Object{{"name", phase.name}, {"grid", phase.grid}});
+    phases.push_back(json::Object{{"name", phase.name},
+                                  {"grid", phase.grid},
+                                  {"products", phase.products},
+                                  {"narrow_products", phase.narrowProducts}});
   json::Object sizes;
   for (auto &entry : e.sizes)
     sizes[entry.getKey()] = entry.second;
@@ -223,14 +231,13 @@ static Expected<int> explainFile(const Arguments &arguments) {
   Expected<FormChoice> wanted = parseForm(arguments.get("form", "auto"));
   if (!wanted)
     return wanted.takeError();
-  Expected<std::string> dtype = arguments.getChoice("dtype", {"f32", "f64"});
-  if (!dtype)
-    return dtype.takeError();
-  ElementType type = *dtype == "f32" ? ElementType::F32 : ElementType::F64;
-  Expected<Explanation> explanation = mixc::explain(**spec, *sizes, *wanted, type);
+  Expected<ElementType> type = parseType(arguments);
+  if (!type)
+    return type.takeError();
+  Expected<Explanation> explanation = mixc::explain(**spec, *sizes, *wanted, *type);
   if (!explanation)
     return explanation.takeError();
-  double balance = measureBalance(type);
+  double balance = measureBalance(*type);
   if (arguments.has("json"))
     printJson(*explanation, balance, llvm::outs());
   else
@@ -253,7 +260,7 @@ Command mix::mixc::getExplainCommand() {
       {{"size", Option::AssignmentCommas, "AXIS=N,...",
         "sizes of axes (default: 1024 tokens, 64 of others)"},
        {"form", Option::Value, "FORM", "auto (default), chunked, recurrent or step"},
-       {"dtype", Option::Value, "TYPE", "f32 (default) or f64"},
+       getTypeOption(),
        {"json", Option::Flag, "", "print JSON (docs/json.md)"},
        getSetOption(),
        getMixerOption()},

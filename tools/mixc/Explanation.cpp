@@ -8,6 +8,7 @@
 #include "tools/mixc/Explanation.h"
 #include "dialect/Axes.h"
 #include "dialect/Mix.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -111,8 +112,8 @@ static void explainReduction(Operation *op, Explanation &result) {
         add("prefix " + stringifyPrefixKind(prefix.getKind()).str(), prefix.getAxis().str(),
             Value());
       })
-      .Case([&](TopKOp topk) {
-        add("top " + std::to_string(topk.getN()), topk.getAxis().str(), topk.getMask());
+      .Case([&](LargestOp largest) {
+        add("top " + std::to_string(largest.getN()), largest.getAxis().str(), largest.getMask());
       });
 }
 
@@ -134,7 +135,13 @@ static void explainPhase(func::FuncOp phase, Explanation &result) {
   if (space && rows)
     grid += std::string(grid == "one task per head" ? "" : " and ") + ", one per block of " +
             std::to_string(rows.getInt()) + " positions of " + space.str();
-  result.phases.push_back({phase.getName().str(), grid});
+  PhaseExplanation explained{phase.getName().str(), grid};
+  phase.walk([&](linalg::ContractOp product) {
+    ++explained.products;
+    explained.narrowProducts += getElementBytes(product.getInputs()[0].getType()) <
+                                getElementBytes(product->getResult(0).getType());
+  });
+  result.phases.push_back(std::move(explained));
 }
 
 static void countWorkspaces(func::FuncOp phase, Explanation &result) {
@@ -184,7 +191,7 @@ static void countCosts(Spec &spec, func::FuncOp definition, Explanation &result)
   for (const Argument &arg : signature.inputs)
     inputs.try_emplace(arg.name, result.type, shape.getShape(arg));
   for (const Argument &arg : signature.states) {
-    int64_t bytes = getTypeBytes(result.type);
+    int64_t bytes = getTypeBytes(getComputeType(result.type));
     for (int64_t size : shape.getShape(arg))
       bytes *= size;
     result.stateBytes += bytes;

@@ -36,6 +36,9 @@ struct ReductionExplanation {
 struct PhaseExplanation {
   std::string name;
   std::string grid; ///< "1 task per head", "blocks of 64 of T"
+  /// Products of two tiles, and those whose operands have 16 bits: inputs as they are, and
+  /// weights of a softmax, rounded.
+  int64_t products = 0, narrowProducts = 0;
 };
 
 struct Explanation {

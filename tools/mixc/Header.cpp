@@ -18,16 +18,16 @@ namespace {
 
 class HeaderWriter {
 public:
-  HeaderWriter(const Signature &signature, const SizeMap &sizes, Form form, ElementType type,
+  HeaderWriter(const Signature &signature, const SizeMap &sizes, Form form, TensorTypes types,
                StringRef targets, llvm::ArrayRef<StepArgument> step, llvm::raw_ostream &os)
-      : signature(signature), sizes(sizes), form(form), type(type), targets(targets), step(step),
+      : signature(signature), sizes(sizes), form(form), types(types), targets(targets), step(step),
         os(os), symbol((MIXWRIGHT_KERNEL_PREFIX + signature.mixer + "_" + getFormName(form)).str()),
         prefix(StringRef(signature.mixer).upper()) {}
 
   void write() {
     std::string guard = StringRef(symbol).upper() + "_H";
-    os << "/* " << signature.mixer << ", " << getFormName(form) << " form, " << getTypeName(type)
-       << ", for " << targets
+    os << "/* " << signature.mixer << ", " << getFormName(form) << " form, "
+       << getTypeName(types.type) << ", for " << targets
        << ". Written by mixc compile.\n *\n"
           " * Call it with mixwright_run (mixwright/runtime.h) on an array of tensors, in the "
           "order\n"
@@ -113,15 +113,16 @@ private:
       axes.insert(axes.begin() + (tokensFirst ? 1 : 0), "H");
       axes.insert(axes.begin(), "B");
     }
+    ElementType real = arg.kind == ArgumentKind::State ? types.state : types.type;
     os << "  " << prefix << '_' << arg.name << suffix << " = " << next++ << ", /* " << kind << ' '
-       << (arg.isInteger ? "int64" : getTypeName(type)) << " [" << llvm::join(axes, ", ") << "]"
+       << (arg.isInteger ? "int64" : getTypeName(real)) << " [" << llvm::join(axes, ", ") << "]"
        << (arg.kind == ArgumentKind::Param ? ", or with H in front" : "") << " */\n";
   }
 
   const Signature &signature;
   const SizeMap &sizes;
   Form form;
-  ElementType type;
+  TensorTypes types;
   StringRef targets;
   llvm::ArrayRef<StepArgument> step;
   llvm::raw_ostream &os;
@@ -132,10 +133,10 @@ private:
 } // namespace
 
 std::string mix::mixc::makeHeader(const Signature &signature, const SizeMap &sizes, Form form,
-                                  ElementType type, StringRef targets,
+                                  TensorTypes types, StringRef targets,
                                   llvm::ArrayRef<StepArgument> step) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  HeaderWriter(signature, sizes, form, type, targets, step, os).write();
+  HeaderWriter(signature, sizes, form, types, targets, step, os).write();
   return text;
 }

@@ -17,7 +17,7 @@ namespace mix::mixc {
 /// in the array that `mixwright_run` takes, shape and type. It names the targets. `step`
 /// are the arguments of a step form, and empty for others.
 std::string makeHeader(const driver::Signature &signature, const driver::SizeMap &sizes,
-                       driver::Form form, driver::ElementType type, llvm::StringRef targets,
+                       driver::Form form, driver::TensorTypes types, llvm::StringRef targets,
                        llvm::ArrayRef<driver::StepArgument> step);
 
 } // namespace mix::mixc

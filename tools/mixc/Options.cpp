@@ -39,6 +39,44 @@ Expected<int64_t> mix::mixc::parseThreads(const Arguments &arguments) {
   return arguments.getNumber("threads", 0, 1);
 }
 
+Option mix::mixc::getTypeOption() {
+  return {"dtype", Option::Value, "TYPE", "f32 (default), f64, bf16 or f16"};
+}
+
+Expected<ElementType> mix::mixc::parseType(const Arguments &arguments, ElementType otherwise) {
+  if (!arguments.has("dtype"))
+    return otherwise;
+  Expected<std::string> name = arguments.getChoice("dtype", {"f32", "f64", "bf16", "f16"});
+  if (!name)
+    return name.takeError();
+  for (ElementType type : {ElementType::F64, ElementType::BF16, ElementType::F16})
+    if (*name == getShortTypeName(type))
+      return type;
+  return ElementType::F32;
+}
+
+Option mix::mixc::getStateTypeOption() {
+  return {"state-dtype", Option::Value, "TYPE",
+          "store states in bf16 or f16 (default: as computed, f32 or f64)"};
+}
+
+Expected<TensorTypes> mix::mixc::parseTypes(const Arguments &arguments, ElementType otherwise) {
+  Expected<ElementType> type = parseType(arguments, otherwise);
+  if (!type)
+    return type.takeError();
+  TensorTypes types(*type);
+  if (!arguments.has("state-dtype"))
+    return types;
+  Expected<std::string> state = arguments.getChoice("state-dtype", {"bf16", "f16"});
+  if (!state)
+    return state.takeError();
+  if (getComputeType(*type) == ElementType::F64)
+    return llvm::createStringError("--state-dtype: states of 16 bits go with --dtype f32, bf16 or "
+                                   "f16, not with f64");
+  types.state = *state == "bf16" ? ElementType::BF16 : ElementType::F16;
+  return types;
+}
+
 Option mix::mixc::getShapeOption() {
   return {"shape", Option::AssignmentCommas, "B=1,H=2,AXIS=N,...",
           "batch, heads (default: 1) and the size of every axis"};

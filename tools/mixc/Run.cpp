@@ -21,16 +21,12 @@ using llvm::Error;
 using llvm::Expected;
 using llvm::StringRef;
 
-/// The element type to compute in: that of --dtype, else that of the real tensors,
-/// which must then agree.
-static Expected<ElementType> chooseType(const Arguments &arguments, const Signature &signature,
-                                        const Call &call) {
-  if (arguments.has("dtype")) {
-    Expected<std::string> dtype = arguments.getChoice("dtype", {"f64", "f32"});
-    if (!dtype)
-      return dtype.takeError();
-    return *dtype == "f32" ? ElementType::F32 : ElementType::F64;
-  }
+/// The element types of the kernel: those of --dtype and --state-dtype, else that of the real
+/// tensors, which must then agree. States have the type of the arithmetic.
+static Expected<TensorTypes> chooseTypes(const Arguments &arguments, const Signature &signature,
+                                         const Call &call) {
+  if (arguments.has("dtype"))
+    return parseTypes(arguments, ElementType::F64);
   std::optional<ElementType> type;
   StringRef typedBy;
   auto visit = [&](StringRef name, const TensorMap &tensors) -> Error {
@@ -41,7 +37,7 @@ static Expected<ElementType> chooseType(const Arguments &arguments, const Signat
     if (type.value_or(own) != own)
       return createStringError("'" + name + "' holds " + getTypeName(own) + ", but '" + typedBy +
                                "' holds " + getTypeName(*type) +
-                               "; choose with --dtype f32 or f64");
+                               "; choose with --dtype f32, f64, bf16 or f16");
     if (!type)
       typedBy = name;
     type = own;
@@ -50,10 +46,17 @@ static Expected<ElementType> chooseType(const Arguments &arguments, const Signat
   for (const Argument &arg : signature.inputs)
     if (Error error = visit(arg.name, call.inputs))
       return error;
-  for (const Argument &arg : signature.states)
+  Expected<TensorTypes> types = parseTypes(arguments, type.value_or(ElementType::F64));
+  if (!types)
+    return types.takeError();
+  for (const Argument &arg : signature.states) {
+    auto state = call.states.find(arg.name);
+    if (type && state != call.states.end() && state->second.getType() == types->state)
+      continue;
     if (Error error = visit(arg.name, call.states))
       return error;
-  return type.value_or(ElementType::F64);
+  }
+  return parseTypes(arguments, type.value_or(ElementType::F64));
 }
 
 /// Writes all files or none: each goes to a temporary beside it, and takes its name
@@ -134,12 +137,12 @@ static Expected<Call> readCall(const Arguments &arguments, const Signature &sign
 }
 
 static Expected<CallResult> compute(const Arguments &arguments, Spec &spec, const Call &call,
-                                    FormChoice wanted, ElementType type,
+                                    FormChoice wanted, TensorTypes types,
                                     mlir::TimingScope &timing) {
   Expected<int64_t> threads = parseThreads(arguments);
   if (!threads)
     return threads.takeError();
-  Expected<ChosenKernel> chosen = chooseKernel(spec, call.shape.sizes, wanted, type, &timing);
+  Expected<ChosenKernel> chosen = chooseKernel(spec, call.shape.sizes, wanted, types, &timing);
   if (!chosen)
     return chosen.takeError();
   for (const std::string &note : chosen->notes)
@@ -152,7 +155,7 @@ static Expected<CallResult> compute(const Arguments &arguments, Spec &spec, cons
     Expected<Program> program = spec.build(call.shape.sizes);
     if (!program)
       return program.takeError();
-    return evaluateCall(program->getMixer(), spec.getSignature(), call, type);
+    return evaluateCall(program->getMixer(), spec.getSignature(), call, types);
   }
   Expected<ThreadPool> pool = ThreadPool::create(*threads);
   if (!pool)
@@ -187,10 +190,10 @@ static Expected<int> run(const Arguments &arguments) {
   Expected<Call> call = readCall(arguments, signature, isStep);
   if (!call)
     return call.takeError();
-  Expected<ElementType> type = chooseType(arguments, signature, *call);
-  if (!type)
-    return type.takeError();
-  Expected<CallResult> result = compute(arguments, **spec, *call, *wanted, *type, timing);
+  Expected<TensorTypes> types = chooseTypes(arguments, signature, *call);
+  if (!types)
+    return types.takeError();
+  Expected<CallResult> result = compute(arguments, **spec, *call, *wanted, *types, timing);
   if (!result)
     return result.takeError();
 
@@ -216,7 +219,8 @@ static std::vector<Option> getRunOptions() {
        "auto: the fastest that can be derived, and says so if\n"
        "that is not chunked; chunked; recurrent; step; reference:\n"
        "the definition in float64"},
-      {"dtype", Option::Value, "TYPE", "compute in f32 or f64 (default: as the inputs)"},
+      {"dtype", Option::Value, "TYPE", "f32, f64, bf16 or f16 (default: as the inputs)"},
+      getStateTypeOption(),
       {"time", Option::Flag, "", "print how long each stage of compiling and running took"},
       {"layout", Option::Value, "LAYOUT", "bthd (default) or bhtd"},
       {"size", Option::AssignmentCommas, "AXIS=N,...", "sizes of axes that no input has"},
@@ -239,7 +243,7 @@ Command mix::mixc::getRunCommand() {
       "With --cu-seqlens, sequences are packed behind one another: [T, K] is given as [sum T, H, "
       "K]\n"
       "and a state as [N, H, K, V] for N sequences, which know nothing of each other.\n"
-      "Files hold float32, float64, int32, int64 or bool.\n"
+      "Files hold float32, float64, bfloat16, float16, int32, int64 or bool.\n"
       "--form step goes on where other calls ended: --in has the new tokens, --state-in and\n"
       "--state-out what is kept between calls, states and caches, whose shapes are printed\n"
       "(names as mixc explain --form step lists them). At position 0 they may be left out.",

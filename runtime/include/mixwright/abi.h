@@ -39,7 +39,9 @@ typedef enum mixwright_dtype {
   MIXWRIGHT_F32 = 0,
   MIXWRIGHT_F64 = 1,
   MIXWRIGHT_I32 = 2,
-  MIXWRIGHT_I64 = 3
+  MIXWRIGHT_I64 = 3,
+  MIXWRIGHT_BF16 = 4, /* bfloat16: DLPack kDLBfloat with 16 bits */
+  MIXWRIGHT_F16 = 5   /* IEEE 754 binary16: kDLFloat with 16 bits */
 } mixwright_dtype;
 
 typedef enum mixwright_arg_kind {
@@ -145,6 +147,29 @@ typedef struct mixwright_kernel {
   int64_t cache_block;                 /* rows of a cache that are read at once; 1 without caches */
   const struct mixwright_kernel *next; /* for a processor that lacks what this one needs */
 } mixwright_kernel;
+
+/* One tensor of a call on a device, as its kernels take it. Strides and sizes are in
+ * elements. Instance (batch entry b, head h) has the elements at
+ * data + b * batch_stride + (h / head_group) * head_stride. */
+typedef struct mixwright_device_tensor {
+  void *data; /* null: absent */
+  int64_t batch_stride;
+  int64_t head_stride;
+  int64_t head_group; /* heads of the call for one head of this tensor, >= 1 */
+  int64_t strides[MIXWRIGHT_MAX_RANK];
+  int64_t sizes[MIXWRIGHT_MAX_RANK];
+} mixwright_device_tensor;
+
+/* The one parameter of a device kernel, by value; `tensors` has an entry per argument. A
+ * phase is one launch of token_blocks * instances * feature_blocks blocks of threads,
+ * numbered with the feature block the fastest and the token block the slowest, in
+ * one dimension. Phases run one after the other. */
+typedef struct mixwright_device_call {
+  int64_t heads;
+  int64_t instances;    /* batch entries times heads */
+  int64_t token_blocks; /* of the longest sequence */
+  mixwright_device_tensor tensors[1];
+} mixwright_device_call;
 
 #ifdef __cplusplus
 }

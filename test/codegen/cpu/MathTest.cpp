@@ -14,6 +14,7 @@
 #include "codegen/Chips.h"
 #include "codegen/cpu/Jit.h"
 #include "codegen/cpu/Target.h"
+#include "dialect/NarrowReals.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -22,6 +23,7 @@
 #include "llvm/TargetParser/Triple.h"
 #include "gtest/gtest.h"
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <random>
 
@@ -263,4 +265,43 @@ TEST(Math, Powers) {
     EXPECT_NEAR(cubed[i], cube(x[i]), 1e-14 * cube(x[i]));
     EXPECT_LE(getUlps(power[i], std::pow((double)single[i], (double)single[i])), 1.5);
   }
+}
+
+/// Rounding to 16 bits and back: of every number of the type itself, which must stay, and of f32
+/// numbers with random bits, subnormal ones, infinities and NaNs among them.
+static void checkConversions(const Chip &chip, const NarrowReal &format, const char *name,
+                             std::mt19937 &random, int64_t lanes) {
+  std::string narrow =
+      lanes == 1 ? name : "vector<" + std::to_string(lanes) + "x" + std::string(name) + ">";
+  std::string body = "  %n = arith.truncf %x : TYPE to " + narrow +
+                     "\n  %y = arith.extf %n : " + narrow + " to TYPE";
+  std::string wide = lanes == 1 ? "f32" : getVectorType<float>(chip);
+  Compiled compiled(chip.name, body, wide, lanes * sizeof(float));
+  ASSERT_TRUE(compiled) << name;
+  std::vector<float> x;
+  for (unsigned bits = 0; bits < 1 << 16; ++bits)
+    x.push_back((float)format.decode(bits));
+  for (unsigned n = 0; n < 1 << 18; ++n) {
+    uint32_t bits = random();
+    float &number = x.emplace_back();
+    std::memcpy(&number, &bits, sizeof bits);
+  }
+  std::vector<float> y = compiled(x);
+  for (size_t i = 0; i < x.size() && !testing::Test::HasFailure(); ++i) {
+    auto expected = (float)format.round(x[i]);
+    if (std::isnan(expected))
+      EXPECT_TRUE(std::isnan(y[i])) << name << "(" << x[i] << ") on " << chip.name;
+    else
+      EXPECT_EQ(std::memcmp(&expected, &y[i], sizeof expected), 0)
+          << name << "(" << x[i] << ") on " << chip.name << ": " << y[i] << ", not " << expected;
+  }
+}
+
+TEST(Math, Conversions) {
+  std::mt19937 random(std::random_device{}());
+  for (const Chip &chip : getRunnableChips())
+    for (int64_t lanes : {int64_t(1), chip.getLanes(sizeof(float))}) {
+      checkConversions(chip, kBFloat16, "bf16", random, lanes);
+      checkConversions(chip, kFloat16, "f16", random, lanes);
+    }
 }

@@ -57,8 +57,8 @@ std::string readError(llvm::StringRef bytes) {
 
 TEST(Npy, RoundTrip) {
   std::mt19937 random(1);
-  for (ElementType type :
-       {ElementType::F32, ElementType::F64, ElementType::I32, ElementType::I64, ElementType::Bool})
+  for (ElementType type : {ElementType::F32, ElementType::F64, ElementType::BF16, ElementType::F16,
+                           ElementType::I32, ElementType::I64, ElementType::Bool})
     for (llvm::SmallVector<int64_t> shape :
          {llvm::SmallVector<int64_t>{}, {5}, {3, 0, 2}, {2, 3, 4, 5}}) {
       Tensor tensor(type, shape);
@@ -86,6 +86,30 @@ TEST(Npy, FortranOrder) {
     EXPECT_EQ(tensor->get(n), n);
 }
 
+TEST(Npy, HalfPrecision) {
+  // The elements 1 and -2.5 as NumPy writes float16, and as ml_dtypes writes bfloat16: NumPy
+  // itself knows no such type, so that it writes elements of two bytes that have none.
+  struct {
+    const char *descr;
+    uint16_t elements[2];
+    ElementType type;
+  } files[] = {{"<f2", {0x3c00, 0xc100}, ElementType::F16},
+               {"<V2", {0x3f80, 0xc020}, ElementType::BF16},
+               {"|V2", {0x3f80, 0xc020}, ElementType::BF16},
+               {"bfloat16", {0x3f80, 0xc020}, ElementType::BF16}};
+  for (const auto &one : files) {
+    TemporaryFile file;
+    file.write(makeFile("{'descr': '" + std::string(one.descr) +
+                            "', 'fortran_order': False, 'shape': (2,), }\n",
+                        {reinterpret_cast<const char *>(one.elements), sizeof one.elements}));
+    llvm::Expected<Tensor> tensor = readNpy(file.get());
+    ASSERT_TRUE(static_cast<bool>(tensor)) << toString(tensor.takeError());
+    EXPECT_EQ(tensor->getType(), one.type);
+    EXPECT_EQ(tensor->get(0), 1);
+    EXPECT_EQ(tensor->get(1), -2.5);
+  }
+}
+
 TEST(Npy, Version2) {
   std::string header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }\n";
   std::string bytes("\x93NUMPY\x02\x00", 8);
@@ -111,12 +135,14 @@ TEST(Npy, Errors) {
       "'FILE' has a header that describes no plain array");
   EXPECT_EQ(readError(makeFile("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", "")),
             "'FILE' has a header that describes no plain array");
-  EXPECT_EQ(readError(makeFile("{'descr': '>f4', 'fortran_order': False, 'shape': ()}", "1234")),
-            "'FILE' has elements of type '>f4'; expected float32, float64, int32, int64 or bool, "
-            "little-endian");
-  EXPECT_EQ(readError(makeFile("{'descr': '<f2', 'fortran_order': False, 'shape': ()}", "12")),
-            "'FILE' has elements of type '<f2'; expected float32, float64, int32, int64 or bool, "
-            "little-endian");
+  EXPECT_EQ(
+      readError(makeFile("{'descr': '>f4', 'fortran_order': False, 'shape': ()}", "1234")),
+      "'FILE' has elements of type '>f4'; expected float32, float64, bfloat16, float16, int32, "
+      "int64 or bool, little-endian");
+  EXPECT_EQ(
+      readError(makeFile("{'descr': '<u2', 'fortran_order': False, 'shape': ()}", "12")),
+      "'FILE' has elements of type '<u2'; expected float32, float64, bfloat16, float16, int32, "
+      "int64 or bool, little-endian");
   EXPECT_EQ(readError(makeFile("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2)}", "12")),
             "'FILE' ends early: its shape [2, 2] needs 32 bytes, but it has 2");
   EXPECT_EQ(readError(makeFile("{'descr': '<f8', 'fortran_order': False, "

@@ -15,7 +15,7 @@ import random
 import struct
 import sys
 
-CODES = {"f4": "f", "f8": "d", "i4": "i", "i8": "q", "b1": "?"}
+CODES = {"f4": "f", "f8": "d", "f2": "e", "V2": "H", "i4": "i", "i8": "q", "b1": "?"}
 
 
 def read(path):

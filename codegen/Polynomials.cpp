@@ -5,14 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/cpu/Polynomials.h"
+#include "codegen/Polynomials.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include <limits>
 
 using namespace mlir;
-using namespace mix::cpu;
+using namespace mix;
 
 /// Adding this to |x| < 2^22 leaves the nearest integer in the low bits of the sum.
 static constexpr double kRounder = 12582912.0; // 1.5 * 2^23

@@ -14,12 +14,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef MIXWRIGHT_CODEGEN_CPU_POLYNOMIALS_H
-#define MIXWRIGHT_CODEGEN_CPU_POLYNOMIALS_H
+#ifndef MIXWRIGHT_CODEGEN_POLYNOMIALS_H
+#define MIXWRIGHT_CODEGEN_POLYNOMIALS_H
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
-namespace mix::cpu {
+namespace mix {
 
 /// Arithmetic on f32 scalars or on vectors of them, and the functions made of it.
 class Polynomials {
@@ -81,6 +81,6 @@ private:
   bool fuse;
 };
 
-} // namespace mix::cpu
+} // namespace mix
 
-#endif // MIXWRIGHT_CODEGEN_CPU_POLYNOMIALS_H
+#endif // MIXWRIGHT_CODEGEN_POLYNOMIALS_H

@@ -1,0 +1,44 @@
+//===- GpuChips.cpp - The table of GPUs -------------------------------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/GpuChips.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mix;
+
+static constexpr int64_t kKiB = 1024;
+
+llvm::ArrayRef<GpuChip> mix::getGpuChips() {
+  constexpr GpuVendor nvidia = GpuVendor::Nvidia, amd = GpuVendor::Amd;
+  // Shared memory: CUDA C++ Programming Guide, "Technical specifications per compute
+  // capability", the most that one block may have; LDS: 64 KiB on all of these. The PTX
+  // version is the least that has all instructions of the row, so that old drivers load it.
+  static const std::vector<GpuChip> chips = {
+      {"sm_80", nvidia, "sm_80", "+ptx70", MatrixUnit::MmaTf32, 32, 128, 163 * kKiB},
+      {"sm_86", nvidia, "sm_86", "+ptx71", MatrixUnit::MmaTf32, 32, 128, 99 * kKiB},
+      {"sm_89", nvidia, "sm_89", "+ptx78", MatrixUnit::MmaTf32, 32, 128, 99 * kKiB},
+      {"sm_90", nvidia, "sm_90", "+ptx78", MatrixUnit::MmaTf32, 32, 128, 227 * kKiB},
+      {"gfx90a", amd, "gfx90a", "+wavefrontsize64", MatrixUnit::MfmaF32, 64, 256, 64 * kKiB},
+      {"gfx942", amd, "gfx942", "+wavefrontsize64", MatrixUnit::MfmaF32, 64, 256, 64 * kKiB},
+      {"gfx1100", amd, "gfx1100", "+wavefrontsize32", MatrixUnit::None, 32, 128, 64 * kKiB},
+      {"gfx1201", amd, "gfx1201", "+wavefrontsize32", MatrixUnit::None, 32, 128, 64 * kKiB},
+  };
+  return chips;
+}
+
+const GpuChip *mix::findGpuChip(llvm::StringRef name) {
+  const GpuChip *found =
+      llvm::find_if(getGpuChips(), [&](const GpuChip &chip) { return chip.name == name; });
+  return found == getGpuChips().end() ? nullptr : found;
+}
+
+std::string mix::getGpuChipNames() {
+  std::string names;
+  for (const GpuChip &chip : getGpuChips())
+    names += (names.empty() ? "" : ", ") + chip.name;
+  return names;
+}

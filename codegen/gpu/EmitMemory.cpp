@@ -1,0 +1,275 @@
+//===- EmitMemory.cpp - Tensors of the caller, slices, reshapes -------------===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/TileStorage.h"
+#include "codegen/gpu/PhaseEmitter.h"
+
+using namespace mlir;
+using namespace mix;
+using namespace mix::gpu;
+
+using arith::CmpIPredicate;
+
+//===----------------------------------------------------------------------===//
+// Tensors of the caller
+//===----------------------------------------------------------------------===//
+
+/// The part of a tensor that a tile covers.
+struct PhaseEmitter::Window {
+  /// One dimension of the tile.
+  struct Axis {
+    Value offset, size, stride; ///< i64
+    bool isInside;              ///< Every position of the tile is.
+  };
+  Value pointer;          ///< Of the tile's element (0, ..., 0), inside or not.
+  SmallVector<Axis> axes; ///< Per dimension of the tile.
+  Value isInside;         ///< Of the dimensions that the tile lacks; null: always.
+};
+
+/// Whether positions [offset, offset + count) are known to be inside.
+static bool isAlwaysInside(Value offset, Value size, int64_t count) {
+  IntegerAttr at, limit;
+  return matchPattern(offset, m_Constant(&at)) && matchPattern(size, m_Constant(&limit)) &&
+         at.getInt() >= 0 && at.getInt() + count <= limit.getInt();
+}
+
+PhaseEmitter::Window PhaseEmitter::getWindow(const View &view, ValueRange offsets,
+                                             ArrayRef<int64_t> shape, Type element) {
+  Window window;
+  Value start = k.constant64(0);
+  size_t lacking = view.sizes.size() - shape.size();
+  for (auto [dim, index] : llvm::enumerate(offsets)) {
+    Value offset = k.toInt64(getScalar(index));
+    start = k.add(start, k.multiply(offset, view.strides[dim]));
+    int64_t count = dim < lacking ? 1 : shape[dim - lacking];
+    bool isInside = isAlwaysInside(offset, view.sizes[dim], count);
+    if (dim >= lacking)
+      window.axes.push_back({offset, view.sizes[dim], view.strides[dim], isInside});
+    else if (!isInside)
+      window.isInside =
+          k.both(window.isInside, k.compare(CmpIPredicate::ult, offset, view.sizes[dim]));
+  }
+  window.pointer = LLVM::GEPOp::create(k.b, view.pointer.getType(), element, view.pointer, start);
+  return window;
+}
+
+/// The offset of an element from `pointer`, and whether it is inside (null: always).
+std::pair<Value, Value> PhaseEmitter::locate(const Window &window, ArrayRef<Value> position) {
+  Value offset = k.constant64(0), isInside = window.isInside;
+  for (auto [axis, at] : llvm::zip_equal(window.axes, position)) {
+    Value wide = k.toInt64(at);
+    offset = k.add(offset, k.multiply(wide, axis.stride));
+    if (!axis.isInside)
+      isInside =
+          k.both(isInside, k.compare(CmpIPredicate::ult, k.add(axis.offset, wide), axis.size));
+  }
+  return {offset, isInside};
+}
+
+/// Elements of f32 in the widest access.
+static constexpr int64_t kWide = 4, kWideBytes = 16;
+
+/// Whether rows of the window may be read in wide accesses, as the running kernel finds out: they
+/// start at multiples of 16 bytes, and end inside. Null if they never may.
+Value PhaseEmitter::isWide(const View &view, const Window &window, const Tile &tile) {
+  IntegerAttr unit;
+  if (tile.shape.empty() || tile.shape.back() % kWide != 0 || !tile.element.isF32() ||
+      !matchPattern(view.strides.back(), m_Constant(&unit)) || unit.getInt() != 1)
+    return {};
+  Value address = LLVM::PtrToIntOp::create(k.b, k.b.getI64Type(), window.pointer);
+  for (const Window::Axis &axis : ArrayRef(window.axes).drop_back())
+    address = arith::OrIOp::create(k.b, address, k.scale(axis.stride, kWideBytes / kWide));
+  Value rest = arith::AndIOp::create(k.b, address, k.constant64(kWideBytes - 1));
+  Value isAligned = k.compare(CmpIPredicate::eq, rest, k.constant64(0));
+  const Window::Axis &last = window.axes.back();
+  if (last.isInside)
+    return isAligned;
+  Value end = k.add(last.offset, k.constant64(tile.shape.back()));
+  Value isBehindStart = k.compare(CmpIPredicate::sge, last.offset, k.constant64(0));
+  Value isBeforeEnd = k.compare(CmpIPredicate::sle, end, last.size);
+  return k.both(isAligned, k.both(isBehindStart, isBeforeEnd));
+}
+
+/// Copies the window to shared memory in wide accesses, asynchronously where the chip can.
+void PhaseEmitter::loadWide(const Window &window, const Tile &tile) {
+  SmallVector<int64_t> shape(tile.shape);
+  shape.back() /= kWide;
+  k.forEachElement(shape, [&](ArrayRef<Value> at) {
+    SmallVector<Value> position(at);
+    position.back() = k.scale(position.back(), kWide);
+    auto [offset, isInside] = locate(window, position);
+    Value from =
+        LLVM::GEPOp::create(k.b, window.pointer.getType(), tile.element, window.pointer, offset);
+    Value to = LLVM::GEPOp::create(k.b, tile.pointer.getType(), tile.element, tile.pointer,
+                                   getOffset(tile, position), LLVM::GEPNoWrapFlags::inbounds);
+    if (k.machine.copyAsync(k.b, from, to, isInside)) {
+      copiesInFlight = true;
+      return;
+    }
+    auto type = VectorType::get(kWide, tile.element);
+    Value value;
+    if (!isInside) {
+      value = LLVM::LoadOp::create(k.b, type, from, kWideBytes);
+    } else {
+      auto branch = scf::IfOp::create(k.b, type, isInside, /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(k.b);
+      k.b.setInsertionPointToStart(branch.thenBlock());
+      scf::YieldOp::create(k.b, LLVM::LoadOp::create(k.b, type, from, kWideBytes).getResult());
+      k.b.setInsertionPointToStart(branch.elseBlock());
+      scf::YieldOp::create(k.b, k.zero(type));
+      value = branch.getResult(0);
+    }
+    LLVM::StoreOp::create(k.b, value, to, kWideBytes);
+  });
+}
+
+LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
+  auto view = views.find(op.getView());
+  if (view == views.end())
+    return op.emitError("expects a view that is an argument of the phase");
+  Tile tile = getHome(op.getResult());
+  Window window = getWindow(view->second, op.getOffsets(), tile.shape, tile.element);
+  access({view->second.getSpan()}, {tile.span});
+  auto loadElements = [&] {
+    k.forEachElement(tile.shape, [&](ArrayRef<Value> position) {
+      auto [offset, isInside] = locate(window, position);
+      write(k.loadIf(isInside, window.pointer, tile.element, offset), tile, position);
+    });
+  };
+  if (Value isWide = this->isWide(view->second, window, tile))
+    k.ifThenElse(isWide, [&] { loadWide(window, tile); }, loadElements);
+  else
+    loadElements();
+  tiles[op.getResult()] = std::move(tile);
+  return success();
+}
+
+LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
+  auto view = views.find(op.getView());
+  if (view == views.end())
+    return op.emitError("expects a view that is an argument of the phase");
+  Tile tile = getTile(op.getTile());
+  Window window = getWindow(view->second, op.getOffsets(), tile.shape, tile.element);
+  access({tile.span}, {view->second.getSpan()});
+  auto storeAt = [&](ArrayRef<Value> position, Value condition, llvm::function_ref<Value()> get) {
+    auto [offset, isInside] = locate(window, position);
+    Value at = offset;
+    k.ifThen(k.both(condition, isInside),
+             [&] { k.store(get(), window.pointer, tile.element, at); });
+  };
+  k.ifThen(view->second.isGiven, [&] {
+    if (!tile.layout)
+      return k.forEachElement(tile.shape, [&](ArrayRef<Value> position) {
+        storeAt(position, Value(), [&] { return read(tile, position); });
+      });
+    for (size_t r = 0; r < tile.registers.size(); ++r)
+      storeAt(getPosition(*tile.layout, r),
+              k.both(isInside(*tile.layout, r), isFirstReplica(*tile.layout)),
+              [&] { return tile.registers[r]; });
+  });
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Slices and reshapes
+//===----------------------------------------------------------------------===//
+
+/// The element of a tile that position 0 of a slice is, and the strides of the dimensions
+/// that are kept.
+static Value getSliceOffset(KernelBuilder &k, const Tile &tile, ArrayRef<OpFoldResult> offsets,
+                            llvm::function_ref<Value(Value)> getScalar) {
+  Value start = k.constant(0);
+  for (auto [dim, offset] : llvm::enumerate(offsets)) {
+    auto constant = dyn_cast<Attribute>(offset);
+    Value at = constant ? k.constant(cast<IntegerAttr>(constant).getInt())
+                        : k.toInt(getScalar(cast<Value>(offset)));
+    start = k.add(start, k.scale(at, tile.strides[dim]));
+  }
+  return start;
+}
+
+Tile PhaseEmitter::getSlice(const Tile &tile, OffsetSizeAndStrideOpInterface slice,
+                            RankedTensorType type, const llvm::SmallBitVector &dropped) {
+  Tile part = tile;
+  Value start = getSliceOffset(k, tile, slice.getMixedOffsets(),
+                               [&](Value value) { return getScalar(value); });
+  if (tile.inMemory())
+    part.pointer = LLVM::GEPOp::create(k.b, tile.pointer.getType(), getStorageType(tile.element),
+                                       tile.pointer, start, LLVM::GEPNoWrapFlags::inbounds);
+  part.shape = llvm::to_vector(type.getShape());
+  part.strides.clear();
+  for (auto [dim, stride] : llvm::enumerate(tile.strides))
+    if (!dropped[dim])
+      part.strides.push_back(stride);
+  return part;
+}
+
+static bool hasUnitStrides(OffsetSizeAndStrideOpInterface slice) {
+  return llvm::all_of(slice.getStaticStrides(), [](int64_t stride) { return stride == 1; });
+}
+
+LogicalResult PhaseEmitter::emitExtractSlice(tensor::ExtractSliceOp op) {
+  if (!hasUnitStrides(op))
+    return op.emitError("expects unit strides");
+  tiles[op.getResult()] = getSlice(getTile(op.getSource()), op, op.getType(), op.getDroppedDims());
+  return success();
+}
+
+LogicalResult PhaseEmitter::emitInsertSlice(tensor::InsertSliceOp op) {
+  if (!hasUnitStrides(op))
+    return op.emitError("expects unit strides");
+  Tile source = getTile(op.getSource()), into = getTile(op.getDest());
+  Tile tile = tiles[op.getResult()] = getHome(op.getResult());
+  if (!isUndefined(op.getDest()) && !tile.isSamePlace(into))
+    copy(into, tile);
+  Tile part = getSlice(tile, op, op.getSourceType(), op.getDroppedDims());
+  access({source.span}, {part.span});
+  k.forEachElement(
+      part.shape, [&](ArrayRef<Value> position) { write(read(source, position), part, position); });
+  return success();
+}
+
+LogicalResult PhaseEmitter::emitInsert(tensor::InsertOp op) {
+  Tile into = getTile(op.getDest());
+  Tile tile = tiles[op.getResult()] = getHome(op.getResult());
+  if (!isUndefined(op.getDest()) && !tile.isSamePlace(into))
+    copy(into, tile);
+  SmallVector<Value> position;
+  for (Value index : op.getIndices())
+    position.push_back(k.toInt(getScalar(index)));
+  access({}, {tile.span});
+  k.ifThen(k.isLess(k.thread, 1), [&] { write(getScalar(op.getScalar()), tile, position); });
+  return success();
+}
+
+/// Rows that stay rows make a view; else elements move.
+LogicalResult PhaseEmitter::emitReshape(Operation *op) {
+  Value result = op->getResult(0);
+  auto type = cast<RankedTensorType>(result.getType());
+  Tile source = getTile(op->getOperand(0));
+  if (getViewSource(result)) {
+    Tile view = source;
+    view.shape = llvm::to_vector(type.getShape());
+    view.strides = getTileStrides(view.shape, view.element);
+    tiles[result] = std::move(view);
+    return success();
+  }
+  Tile tile = tiles[result] = getHome(result);
+  access({source.span}, {tile.span});
+  k.forEachElement(tile.shape, [&](ArrayRef<Value> position) {
+    Value linear = k.constant(0);
+    for (auto [at, size] : llvm::zip_equal(position, tile.shape))
+      linear = k.add(k.scale(linear, size), at);
+    SmallVector<Value> from(source.shape.size());
+    for (size_t dim = from.size(); dim-- > 0;) {
+      from[dim] = dim == 0 ? linear : k.remainder(linear, source.shape[dim]);
+      linear = k.divide(linear, source.shape[dim]);
+    }
+    write(read(source, from), tile, position);
+  });
+  return success();
+}

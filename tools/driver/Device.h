@@ -1,0 +1,26 @@
+//===- Device.h - From a spec to GPU kernels --------------------*- C++ -*-===//
+//
+// Part of Mixwright, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MIXWRIGHT_TOOLS_DRIVER_DEVICE_H
+#define MIXWRIGHT_TOOLS_DRIVER_DEVICE_H
+
+#include "tools/driver/Compile.h"
+
+namespace mix::driver {
+
+/// Level L3 for a GPU (`options.chip`, a row of codegen/GpuChips.h): with the largest tiles
+/// whose phases fit its shared memory. Error: NotDerivedError, or that none fits.
+llvm::Expected<LoweredProgram> tileForGpu(Spec &spec, const SizeMap &sizes, KernelOptions options);
+
+/// What can be made of phases for a GPU: LLVM IR, assembly ("asm"), "ptx", "cubin" (with ptxas)
+/// or "hsaco" (with ld.lld).
+llvm::Expected<std::string> compileForGpu(mlir::ModuleOp phases, llvm::StringRef chip,
+                                          llvm::StringRef kind);
+
+} // namespace mix::driver
+
+#endif // MIXWRIGHT_TOOLS_DRIVER_DEVICE_H
