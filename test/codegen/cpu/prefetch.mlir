@@ -8,19 +8,19 @@
 // asks for the first line of every row that the next iteration loads; a row of `a` is one element.
 //
 // CHECK-LABEL: llvm.func internal @linear_0_run
-// CHECK:       scf.for
+// CHECK:       scf.for {{.*}} step %c16 {
 // CHECK:         scf.for
-// CHECK-NOT:     scf.for
+// CHECK-NOT:       scf.for
 // CHECK:           "llvm.intr.prefetch"(%{{.*}}) <{{.*}}rw = 1 : i32
-// CHECK-NEXT:    }
-// CHECK-COUNT-3:   "llvm.intr.prefetch"(%{{.*}}) <{{.*}}rw = 0 : i32{{.*}}{{[[:space:]]*}}}
+// CHECK-COUNT-3: "llvm.intr.prefetch"(%{{.*}}) <{{.*}}rw = 0 : i32
 //
-// The blocks of the first product ask for the other lines, those of the output included.
+// A block of the first product asks for all lines of two rows of each tensor; what the iteration
+// itself needs comes first.
 //
-// CHECK-COUNT-8:   "llvm.intr.prefetch"(%{{.*}}) <{{.*}}rw = 1 : i32
-// CHECK:           "llvm.intr.prefetch"(%{{.*}}) <{{.*}}rw = 0 : i32
-// CHECK:           vector.fma
-// CHECK-NOT:     rw = 1
+// CHECK-COUNT-16: "llvm.intr.prefetch"(%{{.*}}) <{{.*}}rw = 1 : i32
+// CHECK-COUNT-32: "llvm.intr.prefetch"(%{{.*}}) <{{.*}}rw = 0 : i32
+// CHECK-NOT:      llvm.intr.prefetch
+// CHECK:          vector.fma
 
 func.func @linear_0(
     %x: memref<?x128xf32, strided<[?, 1]>> {mix.name = "x", mix.kind = "input", mix.axes = ["T", "K"]},
