@@ -79,6 +79,7 @@ private:
   // Memory.
   Expected<Tensors> evaluateLoad(tile::LoadOp op);
   Error runStore(tile::StoreOp op);
+  void runBand(tile::BandOp op);
   // Tiles.
   Expected<Tensors> evaluateExtractSlice(tensor::ExtractSliceOp op);
   Expected<Tensors> evaluateInsertSlice(tensor::InsertSliceOp op);
@@ -149,6 +150,10 @@ Error TileInterpreter::run(Operation *op) {
     return runForall(forall);
   if (auto store = dyn_cast<tile::StoreOp>(op))
     return runStore(store);
+  if (auto band = dyn_cast<tile::BandOp>(op)) {
+    runBand(band);
+    return Error::success();
+  }
   Expected<Tensors> results = evaluateOp(op);
   if (!results)
     return results.takeError();
@@ -343,6 +348,25 @@ Error TileInterpreter::runStore(tile::StoreOp op) {
   if (races)
     return errorAt(op, "overwrites an element that another task of the phase has written");
   return Error::success();
+}
+
+/// Makes use of the promise: what it says is of no importance becomes zero.
+void TileInterpreter::runBand(tile::BandOp op) {
+  Shape shape = get(op.getTile()).shape;
+  std::vector<double> elements = get(op.getTile()).elements();
+  for (auto [n, element] : llvm::enumerate(elements)) {
+    int64_t position[2], rest = n;
+    for (int64_t dim = shape.size() - 1; dim >= 0; --dim) {
+      if (dim == (int64_t)op.getRows() || dim == (int64_t)op.getColumns())
+        position[dim == (int64_t)op.getColumns()] = rest % shape[dim];
+      rest /= shape[dim];
+    }
+    int64_t group = position[0] / op.getGroupSize();
+    if (position[1] < getIndex(op.getBounds()[2 * group]) ||
+        position[1] >= getIndex(op.getBounds()[2 * group + 1]))
+      element = 0;
+  }
+  set(op.getTile(), Tensor::make(shape, std::move(elements)));
 }
 
 //===----------------------------------------------------------------------===//

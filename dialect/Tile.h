@@ -18,6 +18,13 @@
 #include "dialect/TileDialect.h.inc"
 #include "dialect/TileEnums.h.inc"
 
+namespace mix::tile {
+/// What `tile.band` writes to: nothing, but a promise stays where it is.
+struct Promises : mlir::SideEffects::Resource::Base<Promises> {
+  llvm::StringRef getName() final { return "Promises"; }
+};
+} // namespace mix::tile
+
 #define GET_OP_CLASSES
 #include "dialect/TileOps.h.inc"
 

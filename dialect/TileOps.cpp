@@ -64,6 +64,20 @@ static ArrayRef<int64_t> shapeOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
 
+LogicalResult BandOp::verify() {
+  int64_t rank = shapeOf(getTile()).size(), rows = getRows(), columns = getColumns();
+  // band_c1
+  if (rows < 0 || columns < 0 || rows >= rank || columns >= rank || rows == columns)
+    return emitOpError("expects 'rows' and 'columns' to be two dimensions of a tile of rank ")
+           << rank << ", got " << rows << " and " << columns;
+  // band_c2
+  int64_t bounds = getBounds().size(), size = shapeOf(getTile())[rows];
+  if (bounds == 0 || bounds % 2 != 0 || size % (bounds / 2) != 0)
+    return emitOpError("expects two bounds for each of some groups that divide ")
+           << size << " rows, got " << bounds << " bounds";
+  return success();
+}
+
 LogicalResult ScanOp::verify() {
   // scan_c1
   if (shapeOf(getSource()).empty())

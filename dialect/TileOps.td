@@ -88,6 +88,38 @@ def Tile_StoreOp : Tile_Op<"store", [MemoryEffects<[MemWrite]>]> {
   let hasVerifier = 1;
 }
 
+def Tile_Promises : Resource<"::mix::tile::Promises">;
+
+def Tile_BandOp : Tile_Op<"band", [MemoryEffects<[MemWrite<Tile_Promises>]>]> {
+  let summary = "Promise that a tile matters only in a band";
+  let description = [{
+    `bounds` holds a pair of positions `[first, end)` of the dimension `columns` for each of
+    n equal groups of positions of the dimension `rows`. Elements of a group of rows outside of its
+    columns are zero, or nothing that the program computes depends on them. So a target
+    need not compute such an element, nor multiply by it, but it must be zero if it is read.
+    The op may stand after what uses the tile.
+
+    * C1: `rows` and `columns` are two dimensions of the tile.
+    * C2: there are two bounds per group, and the groups divide the rows.
+
+    ```mlir
+    func.func @f(%s: tensor<32x64xf32>, %a: index, %b: index, %c: index, %d: index) {
+      tile.band %s rows 0 columns 1 [%a, %b, %c, %d] : tensor<32x64xf32>
+      return
+    }
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$tile, I64Attr:$rows, I64Attr:$columns, Variadic<Index>:$bounds);
+  let assemblyFormat = "$tile `rows` $rows `columns` $columns `[` $bounds `]` attr-dict `:` type($tile)";
+  let extraClassDeclaration = [{
+    /// Rows that share their bounds.
+    int64_t getGroupSize() {
+      return getTile().getType().getDimSize(getRows()) / (int64_t)(getBounds().size() / 2);
+    }
+  }];
+  let hasVerifier = 1;
+}
+
 def Tile_ScanOp : Tile_Op<"scan", [Pure, AllTypesMatch<["source", "result"]>]> {
   let summary = "Prefix or suffix reduction along the first axis of a tile";
   let description = [{

@@ -45,11 +45,57 @@ MaskAnalysis PhaseEmitter::makeMaskAnalysis(const Env &env) {
   return analysis;
 }
 
+/// Rows that share the bounds of their keys in a block that the mask cuts.
+static constexpr int64_t kBandRows = 16;
+
+SmallVector<Value> PhaseEmitter::getBand(const KeyBlock &block) {
+  if (!block.mask || !block.left || !block.prefixes.empty() || block.env.variables.size() < 2)
+    return {};
+  auto [rowVariable, rowNumber] = block.env.variables.front();
+  StringRef keyVariable = block.env.variables.back().first;
+  const Slot &rows = slots[rowNumber], &keys = slots[block.slot];
+  if (rows.label != kRow || tb.getSize(kRow) % kBandRows != 0)
+    return {};
+  OpBuilder &b = tb.builder;
+  Value zero = tb.index(0), one = tb.index(1), size = tb.index(tb.getSize(kKey));
+  auto clamp = [&](Value position) -> Value {
+    Value distance = b.createOrFold<arith::SubIOp>(tb.loc, position, keys.offset);
+    distance = b.createOrFold<arith::MaxSIOp>(tb.loc, distance, zero);
+    return b.createOrFold<arith::MinSIOp>(tb.loc, distance, size);
+  };
+  SmallVector<Value> band;
+  for (int64_t row = 0; row < tb.getSize(kRow); row += kBandRows) {
+    MaskAnalysis analysis = makeMaskAnalysis(block.env);
+    Value first = b.createOrFold<arith::AddIOp>(tb.loc, rows.offset, tb.index(row));
+    Value last = b.createOrFold<arith::AddIOp>(tb.loc, first, tb.index(kBandRows - 1));
+    analysis.setRange(rowVariable, {first, last});
+    IndexRange bounds = analysis.getBounds(block.mask, keyVariable);
+    if (!bounds.first && !bounds.last)
+      return {};
+    band.push_back(bounds.first ? clamp(bounds.first) : zero);
+    band.push_back(bounds.last ? clamp(b.createOrFold<arith::AddIOp>(tb.loc, bounds.last, one))
+                               : size);
+  }
+  return band;
+}
+
+/// Says that only the band of a tile of rows and keys matters.
+void PhaseEmitter::promiseBand(const KeyBlock &block, Tile tile) {
+  const auto *rows = llvm::find(tile.axes, kRow), *keys = llvm::find(tile.axes, kKey);
+  if (block.band.empty() || rows == tile.axes.end() || keys == tile.axes.end() ||
+      tile.value.getParentBlock() != tb.builder.getInsertionBlock() ||
+      llvm::any_of(tile.value.getUsers(), llvm::IsaPred<tile::BandOp>))
+    return;
+  tile::BandOp::create(tb.builder, tb.loc, tile.value, rows - tile.axes.begin(),
+                       keys - tile.axes.begin(), block.band);
+}
+
 SmallVector<Tile> PhaseEmitter::keyLoop(ArrayRef<StringRef> variables, KeyBlock block,
                                         ArrayRef<Tile> carried, KeyBody body) {
   OpBuilder &b = tb.builder;
   if (variables.empty()) {
     Value isEmpty = classify(block);
+    block.band = getBand(block);
     auto run = [&] { return body(block, carried); };
     return isEmpty ? branchAll(block.scope, isEmpty, carried, run) : run();
   }

@@ -328,6 +328,8 @@ private:
                                   llvm::ArrayRef<Tile> carried, KeyBody body);
   mlir::Value classify(KeyBlock &block);
   /// The tile with `neutral` where an element does not count.
+  llvm::SmallVector<mlir::Value> getBand(const KeyBlock &block);
+  void promiseBand(const KeyBlock &block, Tile tile);
   Tile applyMask(const KeyBlock &block, const Tile &tile, mlir::Value neutral);
 
   // TileLargest.cpp

@@ -212,6 +212,7 @@ SmallVector<Tile> PhaseEmitter::onlineStep(const KeyBlock &block, const KeyJob &
                                            ArrayRef<Tile> carried) {
   const Tile &maximum = carried.front();
   Tile logits = get(job.logits, block.env);
+  promiseBand(block, logits);
   Tile scores = applyMask(block, logits, tb.identity(ReduceKind::Max, tb.element));
   Tile next = combine(ReduceKind::Max, maximum, tb.reduce(ReduceKind::Max, scores, job.reduced));
   Tile shift = makeFinite(next);
@@ -223,6 +224,7 @@ SmallVector<Tile> PhaseEmitter::onlineStep(const KeyBlock &block, const KeyJob &
     Tile scaled = tb.spread(tb.mul(acc, decay), acc.axes);
     Tile paired = getPaired(block, sum, weights);
     result.push_back(accumulate(block, job.reduced, sum, paired, scaled));
+    promiseBand(block, paired);
   }
   return result;
 }
@@ -354,8 +356,12 @@ SmallVector<Tile> PhaseEmitter::runStep(const KeyBlock &block, const KeyJob &job
   if (job.sums.empty())
     return {foldStep(block, job, carried.front())};
   const KeySum &sum = job.sums.front();
-  Tile weights = applyMask(block, getPairProduct(block, sum), tb.real(0));
-  return {accumulate(block, job.reduced, sum, weights, carried.front())};
+  Tile product = getPairProduct(block, sum);
+  promiseBand(block, product);
+  Tile weights = applyMask(block, product, tb.real(0));
+  Tile result = accumulate(block, job.reduced, sum, weights, carried.front());
+  promiseBand(block, weights);
+  return {result};
 }
 
 /// Runs jobs over the same keys in one loop.

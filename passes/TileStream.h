@@ -38,6 +38,9 @@ struct KeyBlock {
   mlir::Value left = {};
   /// Whether the block needs no mask (`i1`); null if every block needs it.
   mlir::Value isFull = {};
+  /// For every kBandRows rows, the keys of the block outside of which the mask is false: first
+  /// and end. None if that is not known, or if somebody wants all keys.
+  llvm::SmallVector<mlir::Value> band = {};
   /// Prefixes along the keys that the loop carries: it skips no key that counts for them.
   llvm::ArrayRef<PrefixOp> prefixes = {};
 };

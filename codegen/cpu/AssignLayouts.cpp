@@ -14,6 +14,7 @@
 #include "codegen/cpu/Layouts.h"
 #include "codegen/cpu/Memory.h"
 #include "codegen/cpu/Passes.h"
+#include "dialect/Tile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -229,6 +230,11 @@ void Rewriter::rewrite(const Step &step) {
     SmallVector<Value> indices(extract.getIndices());
     auto order = getOrder(indices.size(), step.operands[0]);
     extract.getIndicesMutable().assign(reorder(ArrayRef<Value>(indices), ArrayRef(order)));
+  }
+  if (auto band = dyn_cast<tile::BandOp>(step.op)) {
+    SmallVector<int64_t> order = getOrder(band.getTile().getType().getRank(), step.operands[0]);
+    band.setRows(llvm::find(order, (int64_t)band.getRows()) - order.begin());
+    band.setColumns(llvm::find(order, (int64_t)band.getColumns()) - order.begin());
   }
 }
 

@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/cpu/Bands.h"
 #include "codegen/cpu/LinalgLoops.h"
 
 using namespace mlir;
@@ -30,6 +31,7 @@ public:
   MicroKernel(KernelBuilder &k, const Tile &lhs, const Tile &rhs, RegisterTile shape, bool arePairs)
       : k(k), lhs(lhs), rhs(rhs), shape(shape), arePairs(arePairs) {}
 
+  RegisterTile getShape() const { return shape; }
   Value &at(SmallVectorImpl<Value> &block, int64_t row, int64_t vector) {
     return block[row * shape.vectors + vector];
   }
@@ -81,101 +83,218 @@ static int64_t chooseRows(int64_t rows, int64_t most) {
   return rows % most == 0 ? most : even;
 }
 
-void PhaseEmitter::emitContraction(LinalgLoops &loops, ContractionLoops kernel) {
-  const int64_t rows = kernel.row < 0 ? 1 : loops.sizes[kernel.row];
-  const int64_t vectors = llvm::divideCeil(loops.sizes[kernel.vector], k.lanes);
-  const RegisterTile most = rows == 1 ? k.chip.rowTile : k.chip.tile;
-  const int64_t blockRows = chooseRows(rows, most.rows);
-  const int64_t blockVectors = std::min(vectors, most.vectors);
-  const Tile &lhs = loops.operands[kernel.lhs], &rhs = loops.operands[kernel.rhs];
-  Value rowStride = kernel.row < 0 ? k.constant(0) : loops.stride(k, kernel.lhs, kernel.row);
+namespace {
 
-  SmallVector<int64_t> reductions = loops.getLoops(utils::IteratorType::reduction);
-  SmallVector<int64_t> outer = loops.getLoops(utils::IteratorType::parallel);
-  llvm::erase(outer, kernel.vector);
-  llvm::erase(outer, kernel.row);
-  SmallVector<Value> position(loops.sizes.size(), k.constant(0));
+/// Walks the loops of one contraction.
+class ContractionEmitter {
+public:
+  ContractionEmitter(KernelBuilder &k, PhaseEmitter::LinalgLoops &loops, ContractionLoops kernel)
+      : k(k), loops(loops), kernel(kernel), lhs(loops.operands[kernel.lhs]),
+        rhs(loops.operands[kernel.rhs]), position(loops.sizes.size(), k.constant(0)),
+        rows(kernel.row < 0 ? 1 : loops.sizes[kernel.row]),
+        vectors(llvm::divideCeil(loops.sizes[kernel.vector], k.lanes)) {
+    const RegisterTile most = rows == 1 ? k.chip.rowTile : k.chip.tile;
+    block = {chooseRows(rows, most.rows), std::min(vectors, most.vectors)};
+    rowStride = kernel.row < 0 ? k.constant(0) : loops.stride(k, kernel.lhs, kernel.row);
+    reductions = loops.getLoops(utils::IteratorType::reduction);
+    outer = loops.getLoops(utils::IteratorType::parallel);
+    llvm::erase(outer, kernel.vector);
+    llvm::erase(outer, kernel.row);
+  }
 
-  // Every block of accumulators asks for some memory of the next iteration.
-  int64_t steps = 1, blocks = llvm::divideCeil(rows, blockRows) * (vectors / blockVectors);
+  /// Every block of accumulators asks for some memory of the next iteration.
+  void takeShare(Prefetches &prefetches);
+  /// Computes no block outside of the band of the result, and sums over those of the operands.
+  void useBands(const IRMapping &scalars);
+  void emit() { walk(outer); }
+
+private:
+  void walk(ArrayRef<int64_t> order);
+  void emitRows(int64_t width);
+  void emitBlock(RegisterTile shape);
+  void emitProduct(RegisterTile shape);
+  void emitPrefetches();
+  SmallVector<Value> reduce(MicroKernel &micro, ArrayRef<int64_t> order, ValueRange carried);
+  /// The position of an accumulator of the block.
+  SmallVector<Value> shifted(int64_t row, int64_t vector);
+  void writeBlock(RegisterTile shape, llvm::function_ref<Value(int64_t, int64_t)> getValue);
+  /// The loop along a dimension of an operand; -1 if there is no single one.
+  int64_t getLoop(unsigned operand, int64_t dim) const;
+  /// The columns of a band that matter to the rows of the block, which run along `loop`.
+  Band::Range getColumns(const Band &band, int64_t loop, RegisterTile shape);
+  int64_t getExtent(int64_t loop, RegisterTile shape) const {
+    return loop == kernel.row ? shape.rows : shape.vectors * k.lanes;
+  }
+  bool isInner(int64_t loop) const {
+    return loop >= 0 && (loop == kernel.row || loop == kernel.vector);
+  }
+
+  /// A band whose rows and columns lie along these loops.
+  struct BandLoops {
+    Band band;
+    int64_t rows, columns;
+  };
+
+  KernelBuilder &k;
+  PhaseEmitter::LinalgLoops &loops;
+  const ContractionLoops kernel;
+  const Tile &lhs, &rhs;
+  SmallVector<Value> position;
+  const int64_t rows, vectors;
+  RegisterTile block; ///< Of most blocks; the last may be smaller.
+  Value rowStride;
+  SmallVector<int64_t> reductions, outer;
+  PrefetchShare share;
+  std::optional<BandLoops> resultBand;
+  SmallVector<BandLoops, 2> operandBands;
+};
+
+} // namespace
+
+void ContractionEmitter::takeShare(Prefetches &prefetches) {
+  int64_t steps = 1, blocks = llvm::divideCeil(rows, block.rows) * (vectors / block.vectors);
   for (int64_t loop : reductions)
     steps *= loops.sizes[loop];
-  PrefetchShare share;
   if (outer.empty())
     share = prefetches.take(loops.op->getBlock(), blocks,
-                            steps * blockRows * blockVectors / kFmasPerPrefetch);
-  auto emitPrefetches = [&] {
-    Value column = k.divide(position[kernel.vector], blockVectors * k.lanes);
-    Value row = kernel.row < 0 ? k.constant(0) : k.divide(position[kernel.row], blockRows);
-    share.emit(k, k.add(k.scale(column, llvm::divideCeil(rows, blockRows)), row));
-  };
+                            steps * block.rows * block.vectors / kFmasPerPrefetch);
+}
 
-  // The accumulators of a block, from the output operand or into the result.
-  auto emitBlock = [&](RegisterTile shape) {
-    MicroKernel micro(k, lhs, rhs, shape, loops.op->hasAttr(kPairsAttr));
-    auto shifted = [&](int64_t row, int64_t vector) {
-      SmallVector<Value> at(position);
-      at[kernel.vector] = k.add(at[kernel.vector], k.constant(vector * k.lanes));
-      if (kernel.row >= 0)
-        at[kernel.row] = k.add(at[kernel.row], k.constant(row));
-      return at;
-    };
-    SmallVector<Value> block;
-    for (int64_t row = 0; row < shape.rows; ++row)
-      for (int64_t vector = 0; vector < shape.vectors; ++vector)
-        block.push_back(
-            k.read(loops.operands[2], loops.offset(k, 2, shifted(row, vector)), k.lanes));
-    if (shape.vectors == blockVectors)
-      emitPrefetches();
-    micro.start(loops.offset(k, kernel.lhs, position), rowStride);
-    std::function<SmallVector<Value>(ArrayRef<int64_t>, ValueRange)> reduce =
-        [&](ArrayRef<int64_t> order, ValueRange carried) -> SmallVector<Value> {
-      if (order.empty()) {
-        Value distance = k.constant(0);
-        for (int64_t loop : reductions)
-          distance = k.add(distance, k.scale(position[loop], loops.stride(k, kernel.lhs, loop)));
-        return micro.step(carried, distance, loops.offset(k, kernel.rhs, position));
-      }
-      return k.loopCarrying(0, loops.sizes[order.front()], 1, carried,
-                            [&](Value iv, ValueRange inner) {
-                              position[order.front()] = iv;
-                              return reduce(order.drop_front(), inner);
-                            });
-    };
-    block = reduce(reductions, block);
+void ContractionEmitter::emitPrefetches() {
+  Value column = k.divide(position[kernel.vector], block.vectors * k.lanes);
+  Value row = kernel.row < 0 ? k.constant(0) : k.divide(position[kernel.row], block.rows);
+  share.emit(k, k.add(k.scale(column, llvm::divideCeil(rows, block.rows)), row));
+}
+
+int64_t ContractionEmitter::getLoop(unsigned operand, int64_t dim) const {
+  for (int64_t loop = 0, e = loops.sizes.size(); loop < e; ++loop)
+    if (loops.accesses[operand].getDimension(loop) == dim)
+      return loop;
+  return -1;
+}
+
+void ContractionEmitter::useBands(const IRMapping &scalars) {
+  auto find = [&](Value tile, unsigned operand) -> std::optional<BandLoops> {
+    std::optional<Band> band = Band::find(k, tile, scalars);
+    if (!band)
+      return std::nullopt;
+    return BandLoops{*band, getLoop(operand, band->rows), getLoop(operand, band->columns)};
+  };
+  resultBand = find(loops.op->getResult(0), 2);
+  if (resultBand && !(isInner(resultBand->rows) && isInner(resultBand->columns)))
+    resultBand.reset();
+  for (unsigned operand : {kernel.lhs, kernel.rhs})
+    if (auto band = find(loops.op->getOperand(operand), operand))
+      if (isInner(band->rows) && reductions.size() == 1 && band->columns == reductions.front())
+        operandBands.push_back(*band);
+}
+
+Band::Range ContractionEmitter::getColumns(const Band &band, int64_t loop, RegisterTile shape) {
+  int64_t count = std::min(getExtent(loop, shape), loops.sizes[loop]);
+  return band.getColumns(k, position[loop], count);
+}
+
+SmallVector<Value> ContractionEmitter::shifted(int64_t row, int64_t vector) {
+  SmallVector<Value> at(position);
+  at[kernel.vector] = k.add(at[kernel.vector], k.constant(vector * k.lanes));
+  if (kernel.row >= 0)
+    at[kernel.row] = k.add(at[kernel.row], k.constant(row));
+  return at;
+}
+
+void ContractionEmitter::writeBlock(RegisterTile shape,
+                                    llvm::function_ref<Value(int64_t, int64_t)> getValue) {
+  for (int64_t row = 0; row < shape.rows; ++row)
+    for (int64_t vector = 0; vector < shape.vectors; ++vector)
+      k.write(getValue(row, vector), loops.results[0],
+              loops.resultOffset(k, 0, shifted(row, vector)));
+}
+
+SmallVector<Value> ContractionEmitter::reduce(MicroKernel &micro, ArrayRef<int64_t> order,
+                                              ValueRange carried) {
+  if (order.empty()) {
+    Value distance = k.constant(0);
     for (int64_t loop : reductions)
-      position[loop] = k.constant(0);
-    for (int64_t row = 0; row < shape.rows; ++row)
-      for (int64_t vector = 0; vector < shape.vectors; ++vector)
-        k.write(micro.at(block, row, vector), loops.results[0],
-                loops.resultOffset(k, 0, shifted(row, vector)));
-  };
-  auto emitRows = [&](int64_t width) {
-    int64_t whole = rows / blockRows * blockRows;
-    auto at = [&](Value iv, int64_t height) {
-      if (kernel.row >= 0)
-        position[kernel.row] = iv;
-      emitBlock({height, width});
-    };
-    k.loop(0, whole, blockRows, [&](Value iv) { at(iv, blockRows); });
-    if (whole < rows)
-      at(k.constant(whole), rows - whole);
-  };
-  std::function<void(ArrayRef<int64_t>)> walk = [&](ArrayRef<int64_t> order) {
-    if (!order.empty())
-      return k.loop(0, loops.sizes[order.front()], 1, [&](Value iv) {
-        position[order.front()] = iv;
-        walk(order.drop_front());
+      distance = k.add(distance, k.scale(position[loop], loops.stride(k, kernel.lhs, loop)));
+    return micro.step(carried, distance, loops.offset(k, kernel.rhs, position));
+  }
+  Value first = k.constant(0), end = k.constant(loops.sizes[order.front()]);
+  for (const BandLoops &bandLoops : operandBands) {
+    Band::Range columns = getColumns(bandLoops.band, bandLoops.rows, micro.getShape());
+    first = arith::MaxSIOp::create(k.b, k.loc, first, columns.first);
+    end = arith::MinSIOp::create(k.b, k.loc, end, columns.end);
+  }
+  return k.loopCarrying(first, end, 1, carried, [&](Value iv, ValueRange inner) {
+    position[order.front()] = iv;
+    return reduce(micro, order.drop_front(), inner);
+  });
+}
+
+/// The accumulators of a block, from the output operand or into the result.
+void ContractionEmitter::emitProduct(RegisterTile shape) {
+  MicroKernel micro(k, lhs, rhs, shape, loops.op->hasAttr(kPairsAttr));
+  SmallVector<Value> sums;
+  for (int64_t row = 0; row < shape.rows; ++row)
+    for (int64_t vector = 0; vector < shape.vectors; ++vector)
+      sums.push_back(k.read(loops.operands[2], loops.offset(k, 2, shifted(row, vector)), k.lanes));
+  micro.start(loops.offset(k, kernel.lhs, position), rowStride);
+  sums = reduce(micro, reductions, sums);
+  for (int64_t loop : reductions)
+    position[loop] = k.constant(0);
+  writeBlock(shape, [&](int64_t row, int64_t vector) { return micro.at(sums, row, vector); });
+}
+
+void ContractionEmitter::emitBlock(RegisterTile shape) {
+  if (shape.vectors == block.vectors)
+    emitPrefetches();
+  if (!resultBand)
+    return emitProduct(shape);
+  Band::Range columns = getColumns(resultBand->band, resultBand->rows, shape);
+  Value from = position[resultBand->columns];
+  Value to = k.add(from, k.constant(getExtent(resultBand->columns, shape)));
+  Value matters =
+      arith::AndIOp::create(k.b, k.loc, k.compare(arith::CmpIPredicate::slt, from, columns.end),
+                            k.compare(arith::CmpIPredicate::slt, columns.first, to));
+  k.ifThenElse(
+      matters, [&] { emitProduct(shape); },
+      [&] {
+        Value zero = k.zero(loops.results[0].element, k.lanes);
+        writeBlock(shape, [&](int64_t, int64_t) { return zero; });
       });
-    int64_t whole = vectors / blockVectors * blockVectors;
-    k.loop(0, whole * k.lanes, blockVectors * k.lanes, [&](Value iv) {
-      position[kernel.vector] = iv;
-      emitRows(blockVectors);
-    });
-    if (whole < vectors) {
-      position[kernel.vector] = k.constant(whole * k.lanes);
-      emitRows(vectors - whole);
-    }
+}
+
+void ContractionEmitter::emitRows(int64_t width) {
+  int64_t whole = rows / block.rows * block.rows;
+  auto at = [&](Value iv, int64_t height) {
+    if (kernel.row >= 0)
+      position[kernel.row] = iv;
+    emitBlock({height, width});
   };
-  walk(outer);
+  k.loop(0, whole, block.rows, [&](Value iv) { at(iv, block.rows); });
+  if (whole < rows)
+    at(k.constant(whole), rows - whole);
+}
+
+void ContractionEmitter::walk(ArrayRef<int64_t> order) {
+  if (!order.empty())
+    return k.loop(0, loops.sizes[order.front()], 1, [&](Value iv) {
+      position[order.front()] = iv;
+      walk(order.drop_front());
+    });
+  int64_t whole = vectors / block.vectors * block.vectors;
+  k.loop(0, whole * k.lanes, block.vectors * k.lanes, [&](Value iv) {
+    position[kernel.vector] = iv;
+    emitRows(block.vectors);
+  });
+  if (whole < vectors) {
+    position[kernel.vector] = k.constant(whole * k.lanes);
+    emitRows(vectors - whole);
+  }
+}
+
+void PhaseEmitter::emitContraction(LinalgLoops &loops, ContractionLoops kernel) {
+  ContractionEmitter emitter(k, loops, kernel);
+  emitter.takeShare(prefetches);
+  emitter.useBands(scalars);
+  emitter.emit();
 }

@@ -38,16 +38,22 @@ static Value widen(OpBuilder &b, Location loc, Value tile, RankedTensorType type
   return arith::ExtFOp::create(b, loc, type, tile);
 }
 
-/// Operands of a product in the type of its accumulator.
+/// The product of operands in the type of its accumulator.
 static void widenOperands(linalg::ContractOp product) {
   Type element = getElement(product->getResult(0));
-  for (OpOperand *operand : product.getDpsInputOperands()) {
-    auto type = cast<RankedTensorType>(operand->get().getType());
-    if (type.getElementType() == element)
-      continue;
-    OpBuilder b(product);
-    operand->set(widen(b, product.getLoc(), operand->get(), type.clone(element)));
+  OpBuilder b(product);
+  SmallVector<Value> operands(product.getDpsInputs());
+  for (Value &operand : operands) {
+    auto type = cast<RankedTensorType>(operand.getType());
+    if (type.getElementType() != element)
+      operand = widen(b, product.getLoc(), operand, type.clone(element));
   }
+  if (llvm::equal(operands, product.getDpsInputs()))
+    return;
+  auto wide = linalg::ContractOp::create(b, product.getLoc(), product->getResultTypes(), operands,
+                                         product.getDpsInits(), product.getIndexingMapsAttr());
+  product.replaceAllUsesWith(wide);
+  product.erase();
 }
 
 /// A load of the wider type, for every type that the loaded tile is widened to.
@@ -84,7 +90,9 @@ struct FuseConversions : cpu::impl::CpuFuseConversionsBase<FuseConversions> {
     func::FuncOp phase = getOperation();
     if (!phase->hasAttr("tile.phase"))
       return;
-    phase.walk(widenOperands);
+    SmallVector<linalg::ContractOp> products;
+    phase.walk([&](linalg::ContractOp product) { products.push_back(product); });
+    llvm::for_each(products, widenOperands);
     SmallVector<tile::LoadOp> loads;
     SmallVector<tile::StoreOp> stores;
     phase.walk([&](tile::LoadOp load) { loads.push_back(load); });

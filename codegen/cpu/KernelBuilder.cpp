@@ -126,6 +126,16 @@ void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> body) {
   body();
 }
 
+void KernelBuilder::ifThenElse(Value condition, llvm::function_ref<void()> body,
+                               llvm::function_ref<void()> otherwise) {
+  auto branch = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  body();
+  b.setInsertionPointToStart(branch.elseBlock());
+  otherwise();
+}
+
 Type KernelBuilder::getVectorType(Type element, int64_t width) {
   return width == 1 ? element : VectorType::get({width}, element);
 }

@@ -75,6 +75,8 @@ public:
     return loopCarrying(constant(lower), constant(upper), step, inits, body);
   }
   void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
+  void ifThenElse(mlir::Value condition, llvm::function_ref<void()> body,
+                  llvm::function_ref<void()> otherwise);
 
   // Vectors. `width` is 1 for a scalar, or `lanes`.
   mlir::Type getVectorType(mlir::Type element, int64_t width);

@@ -260,8 +260,8 @@ void cpu::appendLayoutDecisions(Operation *op, int64_t lanes,
             {result}));
     return;
   }
-  // Reading one element is as good in any layout.
-  if (isa<tensor::ExtractOp, scf::YieldOp>(op))
+  // Reading one element is as good in any layout, and so is a promise.
+  if (isa<tensor::ExtractOp, tile::BandOp, scf::YieldOp>(op))
     return;
   LayoutDecision decision;
   for (OpOperand &operand : op->getOpOperands())

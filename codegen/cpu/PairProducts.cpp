@@ -47,6 +47,8 @@ namespace {
 class Pairing {
 public:
   void rewrite(linalg::ContractOp product);
+  /// Erases tiles that were loaded or rounded only for products that are rewritten.
+  void eraseUnused();
 
 private:
   /// The summed loop whose positions are paired; none if there is none of even size.
@@ -55,6 +57,7 @@ private:
   Value pack(Value tile, int64_t axis);
 
   DenseMap<std::pair<Value, int64_t>, Value> packed;
+  llvm::SetVector<Value> operands; ///< Of rewritten products.
 };
 
 } // namespace
@@ -189,7 +192,15 @@ void Pairing::rewrite(linalg::ContractOp product) {
                                           maps, product.getIteratorTypesArray(), buildPairProduct);
   paired->setAttr(kPairsAttr, b.getUnitAttr());
   product->getResult(0).replaceAllUsesWith(paired.getResult(0));
+  operands.insert_range(product.getDpsInputs());
   product.erase();
+}
+
+void Pairing::eraseUnused() {
+  for (Value operand : operands)
+    if (operand.use_empty() &&
+        isa_and_nonnull<tile::LoadOp, arith::TruncFOp>(operand.getDefiningOp()))
+      operand.getDefiningOp()->erase();
 }
 
 namespace {
@@ -211,6 +222,7 @@ struct PairProducts : cpu::impl::CpuPairProductsBase<PairProducts> {
     Pairing pairing;
     for (linalg::ContractOp product : products)
       pairing.rewrite(product);
+    pairing.eraseUnused();
   }
 };
 

@@ -108,6 +108,7 @@ LogicalResult PhaseEmitter::emitOp(Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case([&](tile::LoadOp op) { return emitLoad(op); })
       .Case([&](tile::StoreOp op) { return emitStore(op); })
+      .Case([&](tile::BandOp) { return success(); }) // The products look for it.
       .Case([&](tile::ScanOp op) { return emitScan(op); })
       .Case([&](tile::DecayRatioOp op) { return emitDecayRatio(op); })
       .Case([&](tile::DecayedGramOp op) { return emitDecayedGram(op); })

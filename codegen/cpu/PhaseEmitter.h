@@ -57,6 +57,8 @@ public:
                mlir::OpBuilder &b);
   mlir::LogicalResult run();
 
+  struct LinalgLoops;
+
 private:
   // PhaseEmitter.cpp
   void bindArguments();
@@ -89,7 +91,6 @@ private:
 
   // EmitLinalg.cpp
   mlir::LogicalResult emitLinalg(mlir::linalg::LinalgOp op);
-  struct LinalgLoops;
   llvm::SmallVector<mlir::Value> emitBody(LinalgLoops &loops, mlir::ValueRange position,
                                           mlir::ValueRange accumulators);
   mlir::Value emitBodyOp(mlir::Operation &op, LinalgLoops &loops, mlir::IRMapping &values);

@@ -99,8 +99,17 @@ std::optional<Product> gpu::getProduct(linalg::LinalgOp op, const Machine &machi
   product.sizeN = sizes[loopN];
   product.sizeK = sizes[loopK];
   int64_t warps = machine.chip.threads / machine.chip.warp;
-  int64_t warpsM = getWarps(warps, llvm::divideCeil(product.sizeM, matrix->m));
-  int64_t warpsN = getWarps(warps / warpsM, llvm::divideCeil(product.sizeN, matrix->n));
+  // A warp that has whole rows (or columns) of accumulators has all of the next sum.
+  int64_t partsM = llvm::divideCeil(product.sizeM, matrix->m);
+  int64_t partsN = llvm::divideCeil(product.sizeN, matrix->n);
+  int64_t warpsM, warpsN;
+  if (machine.chainsRight()) {
+    warpsN = getWarps(warps, partsN);
+    warpsM = getWarps(warps / warpsN, partsM);
+  } else {
+    warpsM = getWarps(warps, partsM);
+    warpsN = getWarps(warps / warpsM, partsN);
+  }
   int64_t replicas = warps / (warpsM * warpsN);
   product.strideM = matrix->m * warpsM;
   product.strideN = matrix->n * warpsN;

@@ -35,6 +35,24 @@ func.func @store_0(%o: memref<3xf64> {mix.name = "o", mix.kind = "output", mix.a
   return
 }
 
+// What a promise says is of no importance is zero from there on: the first row matters at 1, the
+// second at 1 and 2.
+// CHECK-LABEL: band
+// CHECK: o[C=2,D=3] = 0 2 0 0 5 6
+func.func @band_0(%o: memref<2x3xf64> {mix.name = "o", mix.kind = "output", mix.axes = ["C", "D"]})
+    attributes {tile.phase = 0 : i64, tile.mixer = "band", tile.features = 1 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %x = arith.constant dense<[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]> : tensor<2x3xf64>
+  scf.forall (%fb, %tb) in (1, 1) {
+    tile.band %x rows 0 columns 1 [%c1, %c2, %c1, %c3] : tensor<2x3xf64>
+    tile.store %x, %o[%c0, %c0] : tensor<2x3xf64>, memref<2x3xf64>
+  }
+  return
+}
+
 // CHECK-LABEL: scan
 // CHECK: forward[C=3,V=2] = 1 2 4 6 9 12
 // CHECK: reverse_exclusive[C=3,V=2] = 15 24 5 6 1 1

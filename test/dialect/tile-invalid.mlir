@@ -153,3 +153,19 @@ func.func @largest_c2(%s: tensor<64x32xf32>, %v: tensor<4x32xf32>, %p: tensor<4x
   %v1, %p1 = tile.largest %s from %t into %v, %p : tensor<64x32xf32>, tensor<4x32xf32>, tensor<4x32xi32>
   return
 }
+
+// -----
+
+func.func @band_c1(%s: tensor<32x64xf32>, %a: index, %b: index) {
+  // expected-error @below {{expects 'rows' and 'columns' to be two dimensions of a tile of rank 2, got 1 and 1}}
+  tile.band %s rows 1 columns 1 [%a, %b] : tensor<32x64xf32>
+  return
+}
+
+// -----
+
+func.func @band_c2(%s: tensor<32x64xf32>, %a: index, %b: index) {
+  // expected-error @below {{expects two bounds for each of some groups that divide 32 rows, got 6 bounds}}
+  tile.band %s rows 0 columns 1 [%a, %b, %a, %b, %a, %b] : tensor<32x64xf32>
+  return
+}

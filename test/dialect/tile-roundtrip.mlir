@@ -15,7 +15,9 @@ func.func @memory(%k: memref<?x128xf32, strided<[?, 1]>>, %t: index, %z: index) 
 }
 
 // CHECK-LABEL: func.func @chunk
-func.func @chunk(%g: tensor<32xf32>, %x: tensor<32x128xf32>, %a: tensor<32x32xf32>, %b: tensor<32xf32>) {
+func.func @chunk(%i: index, %g: tensor<32xf32>, %x: tensor<32x128xf32>, %a: tensor<32x32xf32>, %b: tensor<32xf32>) {
+  // CHECK: tile.band %{{.*}} rows 1 columns 0[%{{.*}}, %{{.*}}] : tensor<32x32xf32>
+  tile.band %a rows 1 columns 0 [%i, %i] : tensor<32x32xf32>
   // CHECK: tile.scan sum %{{.*}} : tensor<32xf32>
   %c = tile.scan sum %g : tensor<32xf32>
   // CHECK: tile.scan prod %{{.*}} {exclusive, reverse} : tensor<32x128xf32>

@@ -6,6 +6,24 @@
 // RUN: FileCheck %s --check-prefix=TILE < %t.mlir
 //
 // CHECK: passed, 0 failed
+//
+// Larger blocks say for every 16 rows which keys matter, so that products leave out the others.
+//
+// RUN: mix-opt %s --mix-tile-pipeline="element=f64 rows=32 keys=16" -o %t.band.mlir
+// RUN: mix-evaluate %s --against %t.band.mlir --size T=1 --size T=33 --size T=67 | FileCheck %s
+// RUN: mix-evaluate %s --against %t.band.mlir --cpu=native --size T=1 --size T=33 --size T=67 \
+// RUN:   | FileCheck %s
+// RUN: mix-evaluate %s --against %t.band.mlir --cpu=x86-64-v2 --size T=1 --size T=33 --size T=67 \
+// RUN:   | FileCheck %s
+// RUN: FileCheck %s --check-prefix=BAND < %t.band.mlir
+//
+// BAND-LABEL: func.func @causal_0
+// BAND:         scf.for
+// BAND:           %[[S:.*]] = linalg.contract {{.*}} -> tensor<32x16xf64>
+// BAND:           tile.band %[[S]] rows 0 columns 1[%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}]
+// BAND:           math.exp
+// BAND:           linalg.contract {{.*}} ins(%[[P:[0-9]+]], {{.*}} -> tensor<32x3xf64>
+// BAND:           tile.band %[[P]] rows 0 columns 1
 
 !k = tensor<?x5xf64, #mix.axes<["T", "K"]>>
 !v = tensor<?x3xf64, #mix.axes<["T", "V"]>>

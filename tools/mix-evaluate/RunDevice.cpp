@@ -38,9 +38,9 @@ struct Argument {
 
 class DeviceCall {
 public:
-  DeviceCall(func::FuncOp phase, const EmulatorRun &options, const llvm::StringMap<Array> &inputs,
+  DeviceCall(func::FuncOp phase, const llvm::StringMap<Array> &inputs,
              const llvm::StringMap<Array> &states)
-      : options(options), inputs(inputs), states(states) {
+      : inputs(inputs), states(states) {
     bindArguments(phase);
   }
 
@@ -55,7 +55,6 @@ private:
   Error launch(const gpu::DeviceKernel &kernel, const emu::Program &program,
                const emu::Schedule &schedule);
 
-  const EmulatorRun &options;
   const llvm::StringMap<Array> &inputs, &states;
   std::vector<Argument> arguments;
   llvm::StringMap<int64_t> spaces;
@@ -121,8 +120,8 @@ Error DeviceCall::makeTensors() {
     bool stepsLast = argument.type.getRank() > 0 &&
                      succeeded(argument.type.getStridesAndOffset(strides, offset)) &&
                      ShapedType::isDynamic(strides.back());
-    argument.tensor =
-        std::make_unique<GuardedTensor>(getDtype(argument.type.getElementType()), shape, stepsLast);
+    argument.tensor = std::make_unique<GuardedTensor>(getDtype(argument.type.getElementType()),
+                                                      shape, stepsLast, options.rowGap);
     const Array *array = find(argument);
     if (array && ArrayRef<int64_t>(array->shape) != ArrayRef<int64_t>(shape))
       return llvm::createStringError("'%s' has another shape than the kernel expects",
@@ -237,8 +236,13 @@ Expected<Evaluation> mix::runOnEmulator(ModuleOp module, StringRef mixer,
   Expected<emu::Schedule> order = parseSchedule(options.schedule);
   if (!order)
     return order.takeError();
-  DeviceCall call(phases[0], options, inputs, states);
+  DeviceCall call(phases[0], inputs, states);
   OwningOpRef<ModuleOp> copy = module.clone();
+  for (auto function : llvm::make_early_inc_range(copy->getOps<func::FuncOp>())) {
+    auto name = function->getAttrOfType<StringAttr>("tile.mixer");
+    if (!name || name.getValue() != mixer)
+      function.erase();
+  }
   Expected<gpu::DeviceModule> device = gpu::compile(*copy, options.chip, /*optimize=*/true);
   if (!device)
     return device.takeError();

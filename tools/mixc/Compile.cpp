@@ -241,12 +241,16 @@ Expected<llvm::SmallVector<Artefact>> parseArtefacts(StringRef text) {
 }
 
 /// What is written where the user asks for nothing: what a program that uses the kernels needs.
-std::string getDefaultArtefacts(ArrayRef<Architecture> architectures) {
-  std::string names;
-  for (auto [maker, artefact] : {std::pair(Cpu, "obj,header"), {Nvidia, "ptx"}, {Amd, "hsaco"}})
+std::string getDefaultArtefacts(llvm::ArrayRef<Architecture> architectures) {
+  std::vector<StringRef> names;
+  auto add = [&](unsigned maker, StringRef artefacts) {
     if (llvm::any_of(architectures, [&](const Architecture &a) { return a.maker == maker; }))
-      names += (names.empty() ? "" : ",") + std::string(artefact);
-  return names;
+      names.push_back(artefacts);
+  };
+  add(Cpu, "obj,header");
+  add(Nvidia, "ptx");
+  add(Amd, "hsaco");
+  return llvm::join(names, ",");
 }
 
 /// Sorts chips by architecture, and within one the best to the front; GPUs come last.

@@ -3,19 +3,20 @@
 // RUN: mix-opt %s --mix-gpu-emit=chip=sm_80 | FileCheck %s
 // RUN: mix-opt %s --mix-gpu-emit=chip=gfx942 | FileCheck %s --check-prefix=AMD
 
-// The two sums need the loaded tiles of all threads; the stores read what other threads summed.
+// The sums need what all threads loaded. The second one takes the place of the first tile, which
+// others may still read; the first store reads what is there already, the second does not.
 //
 // CHECK-LABEL: llvm.func @sums_0_sm_80
 // CHECK-NOT: barrier
-// CHECK: llvm.store {{.*}} : f32, !llvm.ptr<3>
-// CHECK-NOT: barrier
-// CHECK: llvm.store {{.*}} : f32, !llvm.ptr<3>
+// CHECK: cp.async.wait.all
 // CHECK: barrier.cta.sync
-// CHECK-NOT: barrier
-// CHECK: arith.addf
-// CHECK-NOT: barrier
 // CHECK: arith.addf
 // CHECK: barrier.cta.sync
+// CHECK: arith.addf
+// CHECK-NOT: barrier
+// CHECK: llvm.store {{.*}} : f32, !llvm.ptr<1>
+// CHECK: barrier.cta.sync
+// CHECK: llvm.store {{.*}} : f32, !llvm.ptr<1>
 // CHECK-NOT: barrier
 // CHECK: llvm.return
 //

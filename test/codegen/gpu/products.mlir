@@ -14,7 +14,7 @@
 //
 // CUDA-LABEL: @chain_0_sm_80
 // CUDA: nvvm.mma.m16n8k8.row.col.tf32
-// CUDA: nvvm.ex2.approx
+// CUDA: math.exp
 // CUDA-NOT: llvm.store {{.*}}ptr<3>
 // CUDA: nvvm.mma.m16n8k8.row.col.tf32
 // CUDA-NOT: llvm.store {{.*}}ptr<3>
