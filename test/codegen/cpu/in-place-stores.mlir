@@ -9,17 +9,17 @@
 // RUN: mix-opt %t.inplace.mlir --mix-cpu-assign-buffers=chip=x86-64-v3 --mix-cpu-emit=chip=x86-64-v3 | FileCheck %s
 // RUN: mix-opt %t.late.mlir --mix-cpu-assign-buffers=chip=x86-64-v3 --mix-cpu-emit=chip=x86-64-v3 | FileCheck %s --check-prefix=COPY
 //
+// The update, two vectors of sums, and the loop that stores the sums.
 // CHECK-LABEL: llvm.func internal @update_0_run
-// CHECK:       %[[RATE:.*]] = llvm.load {{.*}} -> f32
-// CHECK:       scf.for
-// CHECK:         vector.load
-// CHECK:         vector.store
-// CHECK-NOT:     vector.store
-// CHECK:       return
+// CHECK:         llvm.load {{.*}} -> vector<8xf32>
+// CHECK:         arith.mulf
+// CHECK-COUNT-4: llvm.store {{.*}} : vector<8xf32>
+// CHECK-NOT:     llvm.store
+// CHECK:         llvm.return
 //
-// The state is copied before the update, or after it.
+// One more loop that copies the new state.
 // COPY-LABEL: llvm.func internal @update_0_run
-// COPY-COUNT-2: vector.store
+// COPY-COUNT-5: llvm.store {{.*}} : vector<8xf32>
 //
 // RUN: mix-evaluate %t.inplace.mlir --against %t.inplace.mlir --cpu=native --tolerance 1e-6 | FileCheck %s --check-prefix=NUM
 // RUN: mix-evaluate %t.late.mlir --against %t.late.mlir --cpu=native --tolerance 1e-6 | FileCheck %s --check-prefix=NUM
