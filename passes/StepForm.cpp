@@ -101,6 +101,8 @@ void StepAnalysis::forEachOperand(Operation *op, AllWalks all,
     all |= getBits(reduce.getAxes());
   else if (auto topk = dyn_cast<TopKOp>(op))
     all |= getBit(topk.getAxis());
+  else if (auto largest = dyn_cast<LargestOp>(op))
+    all |= getBit(largest.getAxis());
   auto read = dyn_cast<ReadOp>(op);
   for (unsigned n = 0; n < op->getNumOperands(); ++n) {
     // An index variable whose positions are read elsewhere may be anywhere.

@@ -264,6 +264,8 @@ LogicalResult StepDeriver::checkReductions(Operation *op, AllWalks walks) {
     return checkReduction(op, analysis.getBits(reduce.getAxes()), reduce.getMask(), walks);
   if (auto topk = dyn_cast<TopKOp>(op))
     return checkReduction(op, analysis.getBit(topk.getAxis()), topk.getMask(), walks);
+  if (auto largest = dyn_cast<LargestOp>(op); largest && analysis.getBit(largest.getAxis()))
+    return refuseStep(op->getLoc(), "select among all tokens by their scores");
   if (auto streamed = dyn_cast<StreamedReductionOp>(op))
     for (auto [axes, mask] : llvm::zip(streamed.getAxes(), streamed.getMasks()))
       if (failed(checkReduction(op, analysis.getBits(cast<ArrayAttr>(axes)), mask, walks)))
