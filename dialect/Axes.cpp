@@ -93,4 +93,6 @@ bool isAxisSubset(Type inner, Type outer) {
   return llvm::all_of(getAxes(inner), [&](StringRef axis) { return hasAxis(outer, axis); });
 }
 
+std::string getHistorySpace(StringRef space) { return (space + ".all").str(); }
+
 } // namespace mix

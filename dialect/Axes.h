@@ -62,6 +62,10 @@ inline llvm::StringRef getSpace(llvm::StringRef axis) {
   return isIndexAxis(axis) ? axis.split(':').second : axis;
 }
 
+/// The space of all tokens of a sequence in a step form, whose space `space` holds the
+/// new ones only. No name of the text language has a dot.
+std::string getHistorySpace(llvm::StringRef space);
+
 } // namespace mix
 
 #endif // MIXWRIGHT_DIALECT_AXES_H

@@ -72,6 +72,7 @@ Expected<Tensors> Evaluator::evaluateOp(Operation *op) {
       .Case([&](ForOp op) { return evaluateFor(op); })
       .Case([&](AffineScanOp op) { return evaluateAffineScan(op); })
       .Case([&](StreamedReductionOp op) { return evaluateStreamedReduction(op); })
+      .Case([&](AppendOp op) { return evaluateAppend(op); })
       .Default([&](Operation *op) { return evaluateElementwise(op); });
 }
 
@@ -153,6 +154,26 @@ Expected<Tensors> Evaluator::evaluateBroadcast(BroadcastOp op) {
 }
 
 //===----------------------------------------------------------------------===//
+// Step forms
+//===----------------------------------------------------------------------===//
+
+// result[p, rest..] = rows[p - position, rest..] for p >= position, else cache[p, rest..].
+Expected<Tensors> Evaluator::evaluateAppend(AppendOp op) {
+  const Tensor &cache = get(op.getCache()), &rows = get(op.getRows());
+  int64_t dim = findAxis(op.getRows().getType(), op.getAxis());
+  int64_t position = static_cast<int64_t>(get(op.getPosition()).value());
+  if (position < 0 || position + rows.shape[dim] > cache.shape[dim])
+    return errorAt(op, "appends rows [" + Twine(position) + ", " +
+                           Twine(position + rows.shape[dim]) + ") to a cache of " +
+                           Twine(cache.shape[dim]) + " rows");
+  Tensor result = Tensor::make(cache.shape, cache.elements());
+  forEachElement<2>(rows.shape, {rows.strides.data(), result.strides.data()}, [&](auto at) {
+    result.data()[at[1] + position * result.strides[dim]] = rows.data()[at[0]];
+  });
+  return Tensors{result};
+}
+
+//===----------------------------------------------------------------------===//
 // Functions
 //===----------------------------------------------------------------------===//
 
@@ -223,6 +244,27 @@ static Error bindInputs(func::FuncOp mixer, const llvm::StringMap<Array> &inputs
   return Error::success();
 }
 
+/// In a step form, binds the number of all tokens of the sequence. Yields the number of
+/// those of earlier calls; of any other form 0.
+static Expected<int64_t> bindHistory(func::FuncOp mixer, const llvm::StringMap<Array> &inputs,
+                                     AxisSizes &sizes) {
+  auto space = mixer->getAttrOfType<StringAttr>(kStepAttr);
+  if (!space)
+    return 0;
+  for (BlockArgument argument : mixer.getArguments()) {
+    DictionaryAttr attributes = mixer.getArgAttrDict(argument.getArgNumber());
+    if (getName(attributes, kKindAttr) != "position")
+      continue;
+    int64_t position = inputs.find(getName(attributes, kNameAttr))->second.data.front();
+    int64_t count = sizes.lookup(space.getValue()).value_or(0);
+    if (Error error = sizes.bind(getHistorySpace(space.getValue()), position + count,
+                                 "the position and the new tokens"))
+      return std::move(error);
+    return position;
+  }
+  return errorAt(mixer, "expects an argument of kind 'position'");
+}
+
 Expected<Evaluation> mix::evaluate(func::FuncOp mixer, const llvm::StringMap<Array> &inputs,
                                    const llvm::StringMap<Array> &states) {
   if (!mixer.getBody().hasOneBlock())
@@ -230,10 +272,16 @@ Expected<Evaluation> mix::evaluate(func::FuncOp mixer, const llvm::StringMap<Arr
   AxisSizes sizes;
   if (Error error = bindInputs(mixer, inputs, states, sizes))
     return error;
+  Expected<int64_t> position = bindHistory(mixer, inputs, sizes);
+  if (!position)
+    return position.takeError();
   if (Error error = bindTypes(mixer, sizes))
     return error;
 
-  Evaluator evaluator(sizes, states);
+  // A step at position 0 starts a sequence, whatever the states hold.
+  bool isStart = mixer->hasAttr(kStepAttr) && *position == 0;
+  const llvm::StringMap<Array> none;
+  Evaluator evaluator(sizes, isStart ? none : states);
   for (BlockArgument argument : mixer.getArguments()) {
     StringRef name = getName(mixer.getArgAttrDict(argument.getArgNumber()), kNameAttr);
     const Array &input = inputs.find(name)->second;
@@ -256,7 +304,8 @@ Expected<Evaluation> mix::evaluate(func::FuncOp mixer, const llvm::StringMap<Arr
       array.axes.push_back(axis.str());
     array.shape.assign(tensor.shape.begin(), tensor.shape.end());
     array.data = tensor.elements();
-    bool isState = getName(attributes, kKindAttr) == "state";
+    StringRef kind = getName(attributes, kKindAttr);
+    bool isState = kind == "state" || kind == "cache";
     (isState ? result.states : result.outputs)[name] = std::move(array);
   }
   return result;

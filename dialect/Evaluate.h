@@ -30,7 +30,8 @@ struct Array {
   std::vector<double> data;
 };
 
-/// What a mixer computes: its outputs and the final values of its states, by name.
+/// What a mixer computes: its outputs and the final values of its states, by name. Of a
+/// step form, `states` also holds the caches with the rows of the new tokens.
 struct Evaluation {
   llvm::StringMap<Array> outputs;
   llvm::StringMap<Array> states;
@@ -40,7 +41,9 @@ struct Evaluation {
 ///
 /// `inputs` holds one array per argument, by `mix.name`. `states` holds the
 /// initial states that the caller gives; the others take the value that the spec
-/// declares. Sizes are bound by the inputs; a static size of a type binds too.
+/// declares. Sizes are bound by the inputs; a static size of a type binds too. A step
+/// form (`mix.step`) takes its position and its caches, of `position + |T|` rows, as inputs;
+/// at position 0 it starts a sequence and ignores the states.
 ///
 /// Errors: an argument without a name, an input that is missing or unknown, a
 /// wrong rank, axes other than those declared, two sizes of one axis, an axis

@@ -36,6 +36,15 @@ struct Memory {
 struct Argument {
   StringRef name, kind;
   SmallVector<StringRef> axes;
+
+  /// Whether the call has to give it.
+  bool isInput() const {
+    return kind == "input" || kind == "param" || kind == "position" || kind == "cache";
+  }
+  /// Whether the call may give it as a state.
+  bool isState() const { return kind == "state_in" || kind == "state"; }
+  /// Whether it is what the call leaves behind.
+  bool isFinal() const { return kind == "state_out" || kind == "state" || kind == "cache"; }
 };
 
 using Tensors = SmallVector<Tensor>;
@@ -501,8 +510,7 @@ static Error bindSizes(func::FuncOp phase, const llvm::StringMap<Array> &inputs,
       if (!ShapedType::isDynamic(size))
         if (Error error = sizes.bind(axis, size, "the type of '" + argument.name + "'"))
           return error;
-    bool isState = argument.kind == "state_in";
-    bool isInput = argument.kind == "input" || argument.kind == "param";
+    bool isState = argument.isState(), isInput = argument.isInput();
     const llvm::StringMap<Array> &given = isState ? states : inputs;
     auto it = given.find(argument.name);
     if (isInput && it == given.end())
@@ -543,9 +551,8 @@ static Expected<Memory> makeMemory(func::FuncOp phase, MemRefType type, const Ar
   int64_t count = countElements(memory.shape);
   memory.writers.assign(count, -1);
   memory.data.assign(count, NAN);
-  const llvm::StringMap<Array> &given = argument.kind == "state_in" ? states : inputs;
-  bool isGiven =
-      argument.kind == "state_in" || argument.kind == "input" || argument.kind == "param";
+  const llvm::StringMap<Array> &given = argument.isState() ? states : inputs;
+  bool isGiven = argument.isState() || argument.isInput();
   if (auto it = given.find(argument.name); isGiven && it != given.end())
     memory.data = roundTo(type, Tensor::make(memory.shape, it->second.data), rounding).elements();
   return memory;
@@ -614,7 +621,7 @@ Expected<Evaluation> mix::evaluateTiles(ArrayRef<func::FuncOp> phases,
     Argument argument = getArgument(first, n);
     if (argument.kind == "output")
       result.outputs[argument.name] = toArray(argument, std::move(memory));
-    else if (argument.kind == "state_out")
+    else if (argument.isFinal())
       result.states[argument.name] = toArray(argument, std::move(memory));
   }
   return result;

@@ -28,7 +28,8 @@ llvm::SmallVector<mlir::func::FuncOp> getPhases(mlir::ModuleOp module, llvm::Str
 
 /// Runs the phases of one mixer in order, every task of each. Outputs, final states
 /// and workspaces start as NaN; so do the initial states that `states` does not hold,
-/// and `tensor.empty`.
+/// and `tensor.empty`. Of a step form, position and caches are inputs, and the caches and
+/// states after the call are `states` of the result.
 ///
 /// Errors: those of `evaluate`; phases with different arguments; a grid other than
 /// the one that the attributes `tile.features`, `tile.space` and `tile.rows` announce;

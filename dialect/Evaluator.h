@@ -68,6 +68,8 @@ private:
   // Normal forms.
   llvm::Expected<Tensors> evaluateAffineScan(AffineScanOp op);
   llvm::Expected<Tensors> evaluateStreamedReduction(StreamedReductionOp op);
+  // Step forms.
+  llvm::Expected<Tensors> evaluateAppend(AppendOp op);
   // Everything else.
   llvm::Expected<Tensors> evaluateElementwise(mlir::Operation *op);
 

@@ -46,6 +46,12 @@ inline constexpr llvm::StringLiteral kKindAttr = "mix.kind";
 inline constexpr llvm::StringLiteral kBlocksAttr = "mix.blocks";
 /// On a `mix.affine_scan`: the name of its state in the spec.
 inline constexpr llvm::StringLiteral kStateAttr = "mix.state";
+/// On a step form: the token space that it steps over.
+inline constexpr llvm::StringLiteral kStepAttr = "mix.step";
+/// On a cache of a step form: token `i` reads rows `j` with `i - j < window` only.
+inline constexpr llvm::StringLiteral kWindowAttr = "mix.window";
+/// On a cache of a step form: the arguments that its rows are made of.
+inline constexpr llvm::StringLiteral kSourcesAttr = "mix.sources";
 } // namespace mix
 
 #endif // MIXWRIGHT_DIALECT_MIX_H

@@ -457,3 +457,25 @@ LogicalResult StreamedReductionOp::verify() {
   }
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// Step forms
+//===----------------------------------------------------------------------===//
+
+LogicalResult AppendOp::verify() {
+  // append_c1
+  if (isIndexAxis(getAxis()) || !hasAxis(getRows().getType(), getAxis()))
+    return emitOpError("expects a plain axis of the rows, got '") << getAxis() << "'";
+  RankedTensorType expected =
+      renameAxis(getRows().getType(), getAxis(), getHistorySpace(getAxis()));
+  // The cache has more rows: only the other sizes are the same.
+  SmallVector<int64_t> sizes(expected.getShape());
+  auto cache = cast<RankedTensorType>(getCache().getType());
+  if (cache.getRank() == expected.getRank())
+    sizes[findAxis(getRows().getType(), getAxis())] =
+        cache.getDimSize(findAxis(getRows().getType(), getAxis()));
+  expected = getTensorType(expected.getElementType(), mix::getAxes(expected), sizes);
+  if (cache != expected)
+    return emitOpError("expects a cache of type ") << expected;
+  return success();
+}

@@ -454,4 +454,32 @@ def Mix_StreamedReductionOp : Mix_Op<"streamed_reduction", [Pure, AttrSizedOpera
   let hasVerifier = 1;
 }
 
+//===----------------------------------------------------------------------===//
+// Step forms (L2)
+//===----------------------------------------------------------------------===//
+
+def Mix_AppendOp : Mix_Op<"append", [Pure, AllTypesMatch<["cache", "result"]>]> {
+  let summary = "A cache of all tokens with the rows of the new ones behind those of earlier calls";
+  let description = [{
+    `result[p, rest..] = rows[p - position, rest..]` for `p >= position`, else
+    `cache[p, rest..]`, along the axis of all tokens `"T.all"`, of `position + |T|` rows.
+
+    * C1: `axis` is a plain axis of `rows`, and `cache` has the type of `rows` with `axis`
+      renamed to `"T.all"` (for the axis `"T"`).
+
+    ```mlir
+    %all = mix.append %k to %cache at %position along "T" : tensor<?x8xf64, #mix.axes<["T", "K"]>>,
+      tensor<?x8xf64, #mix.axes<["T.all", "K"]>>, tensor<i64>
+    ```
+  }];
+  let arguments = (ins Mix_Value:$rows, Mix_Value:$cache, 0DTensorOf<[I64]>:$position,
+                   StrAttr:$axis);
+  let results = (outs Mix_Value:$result);
+  let assemblyFormat = [{
+    $rows `to` $cache `at` $position `along` $axis attr-dict `:`
+    type($rows) `,` type($cache) `,` type($position)
+  }];
+  let hasVerifier = 1;
+}
+
 #endif // MIXWRIGHT_DIALECT_MIXOPS_TD

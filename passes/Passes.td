@@ -282,6 +282,41 @@ def VerifyLevel : Pass<"mix-verify-level", "::mlir::ModuleOp"> {
 }
 
 //===----------------------------------------------------------------------===//
+// L2 -> L2
+//===----------------------------------------------------------------------===//
+
+def DeriveStep : Pass<"mix-derive-step", "::mlir::ModuleOp"> {
+  let summary = "Derive the step form of mixers";
+  let description = [{
+    The step form of a mixer computes the outputs of a few new tokens, from them and from
+    what the tokens before them left behind. Its token space `"T"` holds the new tokens
+    only; `"T.all"` holds all of the sequence, `position` more. Results of kind `state` and
+    arguments and results of kind `cache` are what is left behind.
+
+    A variable that a reduction runs over walks all tokens, and all others the new ones.
+    What the reduction needs of earlier tokens is computed from *kept* values, each with a
+    row per token in a cache: the cheapest set of values that suffices, and of several the
+    latest. `mix.window` on a cache says how many rows, its own included, a token ever
+    reads, if the masks bound it. Prefixes become running totals, which are states, and
+    what a recurrence with blocks has frozen becomes a state too.
+
+    *Requires*: L2. *Ensures*: L2, with `mix.step`. A mixer that needs tokens that have not
+    come yet is an error at the place that needs them.
+
+    ```mlir
+    // before: a causal reduction over "j:T" of what is made from %k
+    // after
+    %all = mix.append %k to %cache at %position along "T" : ...
+    %j = mix.iota : tensor<?xi64, #mix.axes<["j:T.all"]>>
+    %kj = mix.read %all["T.all" = %j] : ...
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect", "::mlir::math::MathDialect"];
+  let statistics = [Statistic<"numCaches", "num-caches", "Values that are kept for every token">];
+}
+
+//===----------------------------------------------------------------------===//
 // L2 -> L3
 //===----------------------------------------------------------------------===//
 
@@ -320,7 +355,8 @@ def TileMixers : Pass<"mix-tile", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"form", "form", "std::string", "\"chunked\"",
-           "How affine scans run: 'chunked' or 'recurrent'.">,
+           "How affine scans run: 'chunked' or 'recurrent'; or 'step', for step forms, which "
+           "choose chunk, rows and keys themselves.">,
     Option<"element", "element", "std::string", "\"f32\"",
            "The type of real tensors: 'f32', 'f64', 'bf16' or 'f16'.">,
     Option<"state", "state", "std::string", "\"\"",

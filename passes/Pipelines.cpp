@@ -33,6 +33,11 @@ void mix::buildNormalizePipeline(OpPassManager &manager) {
 }
 
 void mix::buildTilePipeline(OpPassManager &manager, const TileMixersOptions &options) {
+  if (options.form == "step") {
+    manager.addPass(createDeriveStep());
+    manager.nest<func::FuncOp>().addPass(createCanonicalizerPass());
+    manager.nest<func::FuncOp>().addPass(createCSEPass());
+  }
   manager.addPass(createTileMixers(options));
   // Not the canonicalizer: it would remove a grid of one task.
   manager.nest<func::FuncOp>().addPass(createCSEPass());

@@ -24,6 +24,12 @@ using namespace mlir;
 using namespace mix;
 using llvm::StringRef;
 
+/// Rows of a cache that a block of keys holds: pages are multiples of it.
+static constexpr int64_t kCacheBlock = 16;
+/// Rows of a cache that a task of a step walks: enough to be worth a task, few enough for
+/// one head to fill several threads.
+static constexpr int64_t kSplitRows = 1024;
+
 static StringRef getString(DictionaryAttr attrs, StringRef name) {
   auto attr = attrs ? attrs.getAs<StringAttr>(name) : StringAttr();
   return attr ? attr.getValue() : StringRef();
@@ -48,7 +54,8 @@ static SmallVector<StringRef> getSpaces(const TileSignature &signature, func::Fu
   return spaces;
 }
 
-/// Inputs as declared, initial states, outputs, final states.
+/// Inputs as declared, initial states, outputs, final states; of a step form the position
+/// and the caches follow the inputs, and a state is one argument in place.
 static TileSignature makeSignature(func::FuncOp mixer) {
   TileSignature signature;
   auto add = [&](StringRef name, StringRef kind, Type type) -> unsigned {
@@ -62,21 +69,23 @@ static TileSignature makeSignature(func::FuncOp mixer) {
   }
   ArrayRef<Type> results = mixer.getResultTypes();
   signature.resultArgument.resize(results.size());
-  auto isState = [&](unsigned n) {
-    return getString(mixer.getResultAttrDict(n), kKindAttr) == "state";
-  };
+  bool isStep = mixer->hasAttr(kStepAttr);
+  auto getKind = [&](unsigned n) { return getString(mixer.getResultAttrDict(n), kKindAttr); };
+  auto isState = [&](unsigned n) { return getKind(n) == "state"; };
   auto nameOf = [&](unsigned n) { return getString(mixer.getResultAttrDict(n), kNameAttr); };
   for (unsigned n = 0; n < results.size(); ++n) {
     if (!isState(n))
       continue;
     signature.stateNames.push_back(nameOf(n));
-    signature.stateArgument.push_back(add(nameOf(n), "state_in", results[n]));
+    unsigned argument = add(nameOf(n), isStep ? "state" : "state_in", results[n]);
+    signature.stateArgument.push_back(argument);
+    signature.resultArgument[n] = argument;
   }
   for (unsigned n = 0; n < results.size(); ++n)
-    if (!isState(n))
+    if (!isState(n) && getKind(n) != "cache")
       signature.resultArgument[n] = add(nameOf(n), "output", results[n]);
   for (unsigned n = 0; n < results.size(); ++n)
-    if (isState(n))
+    if (isState(n) && !isStep)
       signature.resultArgument[n] = add(nameOf(n), "state_out", results[n]);
   return signature;
 }
@@ -89,6 +98,26 @@ static std::optional<TileFailure> checkTypes(func::FuncOp mixer) {
   return std::nullopt;
 }
 
+/// What the phases of a step form say besides: how sequences and caches grow.
+static void annotateStep(func::FuncOp function, StringAttr space, const TilePhase &phase,
+                         const TileSignature &signature) {
+  Builder b(function.getContext());
+  function->setAttr(kStepAttr, space);
+  bool hasCache = llvm::any_of(signature.arguments, [](const TileSignature::Argument &argument) {
+    return argument.kind == "cache";
+  });
+  if (!hasCache)
+    return;
+  function->setAttr("mix.history",
+                    b.getDictionaryAttr(b.getNamedAttr(getHistorySpace(space.getValue()), space)));
+  function->setAttr("tile.cache_block", b.getI64IntegerAttr(kCacheBlock));
+  if (phase.onlyAppends()) {
+    auto cache = cast<BlockArgument>(AppendOp(phase.appends.front()).getCache());
+    function->setAttr("tile.heads_of",
+                      b.getStringAttr(signature.arguments[cache.getArgNumber()].name));
+  }
+}
+
 namespace {
 struct TilePass : mix::impl::TileMixersBase<TilePass> {
   using TileMixersBase::TileMixersBase;
@@ -96,8 +125,9 @@ struct TilePass : mix::impl::TileMixersBase<TilePass> {
   void runOnOperation() override {
     TileParameters parameters;
     parameters.isChunked = form == "chunked";
-    if (!parameters.isChunked && form != "recurrent")
-      return reject("form", form, "'chunked' or 'recurrent'");
+    parameters.isStep = form == "step";
+    if (!parameters.isChunked && !parameters.isStep && form != "recurrent")
+      return reject("form", form, "'chunked', 'recurrent' or 'step'");
     parameters.tensorElement = getRealType(element);
     if (!parameters.tensorElement)
       return reject("element", element, "'f32', 'f64', 'bf16' or 'f16'");
@@ -117,6 +147,12 @@ struct TilePass : mix::impl::TileMixersBase<TilePass> {
                               {"feature-block", parameters.featureBlock}})
       if (size <= 0)
         return reject(name, std::to_string(size), "a positive number");
+    // A step has few tokens, and reads keys in blocks that lie in one page of a cache.
+    if (parameters.isStep) {
+      parameters.chunk = parameters.rows = 1;
+      parameters.keys = kCacheBlock;
+      parameters.splitRows = kSplitRows;
+    }
     for (auto mixer : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
       if (mixer->hasAttr(kMixerAttr))
         tileMixer(mixer, parameters);
@@ -157,16 +193,19 @@ void TilePass::annotate(func::FuncOp function, func::FuncOp mixer, const TilePla
     function.setArgAttr(n, "mix.axes", b.getStrArrayAttr(axes));
   };
   unsigned next = 0;
-  for (const TileSignature::Argument &argument : signature.arguments)
+  for (const TileSignature::Argument &argument : signature.arguments) {
+    for (StringRef name : {kWindowAttr, kSourcesAttr})
+      if (argument.kind == "cache")
+        if (Attribute attr = mixer.getArgAttr(next, name))
+          function.setArgAttr(next, name, attr);
     describe(next++, argument.name, argument.kind, getAxes(argument.type));
+  }
   for (auto [n, value] : llvm::enumerate(plan.workspaces)) {
-    SmallVector<StringRef> axes = getAxes(value);
-    for (StringRef &axis : axes)
-      axis = getSpace(axis);
-    describe(next++, "w" + std::to_string(n), "workspace", axes);
+    describe(next++, "w" + std::to_string(n), "workspace", getAxes(plan.getStoredType(value)));
   }
   for (StringRef state : signature.stateNames)
-    function.setArgAttr(next++, "tile.given", b.getStringAttr(state));
+    if (form != "step")
+      function.setArgAttr(next++, "tile.given", b.getStringAttr(state));
 
   const TilePhase &phase = plan.phases[number];
   function.setName((mixer.getName() + "_" + llvm::Twine(number)).str());
@@ -176,9 +215,13 @@ void TilePass::annotate(func::FuncOp function, func::FuncOp mixer, const TilePla
   function->setAttr("tile.features", b.getI64IntegerAttr(emitter.getNumFeatureBlocks()));
   if (!phase.isSequential && !phase.space.empty()) {
     function->setAttr("tile.space", b.getStringAttr(phase.space));
-    function->setAttr("tile.rows", b.getI64IntegerAttr(emitter.getNumRows()));
+    bool isSplit = phase.space == plan.getHistory();
+    function->setAttr("tile.rows",
+                      b.getI64IntegerAttr(isSplit ? kSplitRows : emitter.getNumRows()));
   }
   function->setAttr("mix.spaces", b.getStrArrayAttr(spaces));
+  if (auto space = mixer->getAttrOfType<StringAttr>(kStepAttr))
+    annotateStep(function, space, plan.phases[number], signature);
   if (Attribute blocks = mixer->getAttr(kBlocksAttr))
     function->setAttr(kBlocksAttr, blocks);
 }
@@ -190,12 +233,16 @@ void TilePass::tileMixer(func::FuncOp mixer, const TileParameters &parameters) {
                             << "' has no tile program: " << failure.reason;
     ++numNotTiled;
   };
+  if (parameters.isStep != mixer->hasAttr(kStepAttr))
+    return giveUp({mixer.getLoc(), parameters.isStep
+                                       ? "the form 'step' needs its step form (mix-derive-step)"
+                                       : "a step form has the form 'step' only"});
   TileSignature signature = makeSignature(mixer);
-  SmallVector<StringRef> spaces = getSpaces(signature, mixer);
   std::optional<TileFailure> failure = checkTypes(mixer);
   TilePlan plan;
-  if (failure || !plan.build(mixer, failure))
+  if (failure || !plan.build(mixer, parameters.splitRows, failure))
     return giveUp(*failure);
+  SmallVector<StringRef> spaces = getSpaces(signature, mixer);
 
   // Later phases say which workspaces earlier ones have to store.
   std::vector<std::unique_ptr<PhaseEmitter>> emitters(plan.phases.size());

@@ -23,8 +23,12 @@ using llvm::StringRef;
 /// An analysis that knows which positions every variable of `env` takes.
 MaskAnalysis PhaseEmitter::makeMaskAnalysis(const Env &env) {
   MaskAnalysis analysis(tb.builder, tb.loc, [this](Value value) {
-    auto size = value.getDefiningOp<SizeOp>();
-    return size ? getAxisSize(size.getAxis()) : Value();
+    if (auto size = value.getDefiningOp<SizeOp>())
+      return getAxisSize(size.getAxis());
+    auto argument = dyn_cast<BlockArgument>(value);
+    bool isPosition = argument && argument.getOwner() == &mixer.getBody().front() &&
+                      signature.arguments[argument.getArgNumber()].kind == "position";
+    return isPosition ? getPosition() : Value();
   });
   OpBuilder &b = tb.builder;
   for (auto [variable, number] : env.variables) {
@@ -110,10 +114,17 @@ SmallVector<Tile> PhaseEmitter::keyLoop(ArrayRef<StringRef> variables, KeyBlock 
       Value end = b.createOrFold<arith::AddIOp>(tb.loc, bounds.last, one);
       upper = b.createOrFold<arith::MinSIOp>(tb.loc, end, count);
     }
+    // A block of keys lies in one page of a cache, so it starts at a multiple of its size.
+    if (bounds.first && isBlocked && parameters.isStep) {
+      Value size = tb.index(parameters.keys);
+      lower = tb.indexOp<arith::MulIOp>(tb.indexOp<arith::DivSIOp>(lower, size), size);
+    }
     // Later rows see more keys.
     if (bounds.last && !bounds.first && !matchPattern(bounds.last, m_Constant()))
       function->setAttr("tile.last_first", b.getUnitAttr());
   }
+  if (split)
+    std::tie(lower, upper) = splitRange(space, isBlocked, lower, upper);
   return loop(block.scope, lower, upper, isBlocked ? parameters.keys : 1, carried,
               [&](unsigned scope, Value position, ArrayRef<Tile> tiles) {
                 KeyBlock inner = block;

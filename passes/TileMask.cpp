@@ -16,13 +16,7 @@ using namespace mlir;
 using namespace mix;
 using llvm::StringRef;
 
-/// Numbers beyond these are left alone, so that no sum of a form's terms overflows
-/// for any position below 2^40.
-static constexpr int64_t kMaxCoefficient = int64_t(1) << 16;
-static constexpr int64_t kMaxConstant = int64_t(1) << 40;
-
-/// The integer that every element of the value is, if it is one.
-static std::optional<int64_t> getConstant(Value value) {
+std::optional<int64_t> MaskAnalysis::getConstant(Value value) {
   while (auto broadcast = value.getDefiningOp<BroadcastOp>())
     value = broadcast.getSource();
   DenseElementsAttr elements;
@@ -31,17 +25,6 @@ static std::optional<int64_t> getConstant(Value value) {
     return std::nullopt;
   APInt element = elements.getSplatValue<APInt>();
   return element.getBitWidth() == 1 ? int64_t(element.getZExtValue()) : element.getSExtValue();
-}
-
-/// The operand and the positive constant of a division or a remainder.
-template <typename Op> static std::optional<std::pair<Value, int64_t>> matchDivision(Value atom) {
-  auto op = atom.getDefiningOp<Op>();
-  if (!op)
-    return std::nullopt;
-  std::optional<int64_t> divisor = getConstant(op.getRhs());
-  if (!divisor || *divisor <= 0 || *divisor > kMaxCoefficient)
-    return std::nullopt;
-  return std::pair(op.getLhs(), *divisor);
 }
 
 //===----------------------------------------------------------------------===//
@@ -417,6 +400,35 @@ struct MaskAnalysis::HoleLogic : LogicBase<bool> {
   Result both(Result a, Result b) { return a || b; }
   Result either(Result, Result) { return true; }
 };
+
+struct MaskAnalysis::DistanceLogic : LogicBase<Interval> {
+  DistanceLogic(MaskAnalysis &analysis, LeafFn leaf) : LogicBase(analysis), leaf(leaf) {}
+  LeafFn leaf;
+
+  Result constant(bool) { return {}; }
+  Result atMostZero(const Linear &linear) { return leaf(linear); }
+  Result both(Result a, Result b) {
+    return {a.first && b.first ? std::max(a.first, b.first)
+            : a.first          ? a.first
+                               : b.first,
+            a.last && b.last ? std::min(a.last, b.last)
+            : a.last         ? a.last
+                             : b.last};
+  }
+  Result either(Result a, Result b) {
+    Result result;
+    if (a.first && b.first)
+      result.first = std::min(a.first, b.first);
+    if (a.last && b.last)
+      result.last = std::max(a.last, b.last);
+    return result;
+  }
+};
+
+Interval MaskAnalysis::interpretIntervals(Value predicate, LeafFn leaf) {
+  DistanceLogic logic(*this, leaf);
+  return interpret(predicate, /*isNegated=*/false, logic);
+}
 
 IndexRange MaskAnalysis::getBounds(Value predicate, StringRef variable) {
   BoundsLogic logic(*this, variable);

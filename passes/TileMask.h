@@ -36,6 +36,11 @@ struct IndexRange {
   mlir::Value first, last;
 };
 
+/// Integers between two numbers, both included. None: no bound.
+struct Interval {
+  std::optional<int64_t> first, last;
+};
+
 class MaskAnalysis {
 public:
   /// The scalar, as `index`, for a value of level L2 without axes that the analysis
@@ -54,6 +59,14 @@ public:
   /// positions of the others in their ranges. The result is not clamped to the
   /// variable's own range.
   IndexRange getBounds(mlir::Value predicate, llvm::StringRef variable);
+
+  /// What `position(later) - position(earlier)` can be where the predicate holds, at any
+  /// positions of all variables. Builds no code.
+  Interval getDistances(mlir::Value predicate, llvm::StringRef later, llvm::StringRef earlier);
+
+  /// What `position(later) - index` can be, at any positions of all variables. The position
+  /// is any value that stands for it. Builds no code.
+  Interval getDistances(mlir::Value index, mlir::Value position);
 
   /// Whether the predicate is true at all positions (`i1`); null: not known.
   mlir::Value isFull(mlir::Value predicate);
@@ -83,13 +96,43 @@ private:
   struct FullLogic;
   struct MayLogic;
   struct HoleLogic;
+  struct DistanceLogic;
+  /// The comparisons of a predicate, for logic in other files.
+  using LeafFn = llvm::function_ref<Interval(const Linear &)>;
+  Interval interpretIntervals(mlir::Value predicate, LeafFn leaf);
 
   // Linear forms.
+  /// Numbers beyond these are left alone, so that no sum of a form's terms overflows
+  /// for any position below 2^40.
+  static constexpr int64_t kMaxCoefficient = int64_t(1) << 16;
+  static constexpr int64_t kMaxConstant = int64_t(1) << 40;
+  /// The integer that every element of the value is, if it is one.
+  static std::optional<int64_t> getConstant(mlir::Value value);
+  /// The operand and the positive constant of a division or a remainder.
+  template <typename Op>
+  static std::optional<std::pair<mlir::Value, int64_t>> matchDivision(mlir::Value atom) {
+    auto op = atom.getDefiningOp<Op>();
+    std::optional<int64_t> divisor = op ? getConstant(op.getRhs()) : std::nullopt;
+    if (!divisor || *divisor <= 0 || *divisor > kMaxCoefficient)
+      return std::nullopt;
+    return std::pair(op.getLhs(), *divisor);
+  }
   Linear getLinear(mlir::Value value);
   Linear computeLinear(mlir::Value value);
   Linear getAtom(mlir::Value value);
   static std::optional<Linear> combine(const Linear &a, int64_t scale, const Linear &b);
   static bool dependsOn(mlir::Value value, llvm::StringRef variable);
+
+  // Numbers (TileMaskDistance.cpp).
+  /// `factor` times a form is `linear` plus a number in `[low, high]`.
+  struct Scaled {
+    Linear linear;
+    int64_t factor = 1, low = 0, high = 0;
+  };
+  std::optional<Scaled> replaceQuotients(const Linear &form);
+  Interval getNumbers(const Linear &linear);
+  Interval getAtomNumbers(mlir::Value atom);
+  Interval solveDistance(const Linear &linear, llvm::StringRef later, llvm::StringRef earlier);
 
   // Ranges.
   IndexRange getRange(const Linear &linear);

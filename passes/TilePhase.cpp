@@ -21,6 +21,9 @@ PhaseEmitter::PhaseEmitter(TilePlan &plan, unsigned phase, const TileSignature &
     : plan(plan), phase(plan.phases[phase]), signature(signature), mixer(mixer),
       parameters(parameters), tb(mixer.getContext(), parameters.element) {
   tb.loc = mixer.getLoc();
+  auto step = mixer->getAttrOfType<StringAttr>(kStepAttr);
+  bool isSplit = step && this->phase.space == plan.getHistory();
+  rowSpace = isSplit ? step.getValue() : this->phase.space;
   slots.push_back({"", "", Value(), Value(), 0});
   mixer.walk([&](Operation *op) {
     for (Type type : op->getResultTypes())
@@ -137,7 +140,7 @@ Tile PhaseEmitter::branch(unsigned scope, Value condition, const Tile &tile,
 //===----------------------------------------------------------------------===//
 
 Type PhaseEmitter::getRealType(const TileSignature::Argument &argument) const {
-  bool isState = argument.kind == "state_in" || argument.kind == "state_out";
+  bool isState = StringRef(argument.kind).starts_with("state");
   return isState ? parameters.stateElement : parameters.tensorElement;
 }
 
@@ -155,14 +158,6 @@ MemRefType PhaseEmitter::getViewType(RankedTensorType type, Type real) const {
   return MemRefType::get(type.getShape(), elementType, layout);
 }
 
-/// The type of a value where it is stored: the index axis becomes its space.
-static RankedTensorType getStoredType(Value value) {
-  auto type = cast<RankedTensorType>(value.getType());
-  for (StringRef axis : getIndexAxes(getAxes(type)))
-    type = renameAxis(type, axis, getSpace(axis));
-  return type;
-}
-
 Value PhaseEmitter::getWorkspace(Value value) {
   unsigned number = plan.requestWorkspace(value);
   addWorkspaces();
@@ -173,7 +168,7 @@ void PhaseEmitter::addWorkspaces() {
   for (; numWorkspaces < plan.workspaces.size(); ++numWorkspaces) {
     Value value = plan.workspaces[numWorkspaces];
     (void)function.insertArgument(signature.arguments.size() + numWorkspaces,
-                                  getViewType(getStoredType(value), tb.element), {},
+                                  getViewType(plan.getStoredType(value), tb.element), {},
                                   value.getLoc());
   }
 }
@@ -263,12 +258,16 @@ Tile PhaseEmitter::load(Value view, ArrayRef<Access> accesses) {
 }
 
 /// Stores a tile of a value whose stored type is `type`. `row` is the first position
-/// along the token axis, if there is one.
+/// along the token axis, if there is one. A split phase stores its part.
 void PhaseEmitter::store(Tile tile, Value view, RankedTensorType type, Value row) {
   Axes axes;
   SmallVector<Value> offsets;
   for (auto [dim, axis] : llvm::enumerate(getAxes(type))) {
-    bool isRow = row && axis == phase.space;
+    if (split && axis == plan.getSplitSpace()) {
+      offsets.push_back(split);
+      continue;
+    }
+    bool isRow = row && axis == rowSpace;
     if (!isRow && type.isDynamicDim(dim))
       fail(tb.loc, "a tile needs the whole axis '" + axis + "', whose size is not static", type);
     axes.push_back(isRow ? StringRef(kRow) : axis);
@@ -324,7 +323,7 @@ void PhaseEmitter::storeRows() {
     Tile tile = get(source, env);
     inScope(rowScope, [&] {
       tb.loc = value.getLoc();
-      store(tile, view, getStoredType(value), rowSlot ? slots[rowSlot].offset : Value());
+      store(tile, view, plan.getStoredType(value), rowSlot ? slots[rowSlot].offset : Value());
     });
   };
   Operation *terminator = mixer.getBody().front().getTerminator();
@@ -332,6 +331,35 @@ void PhaseEmitter::storeRows() {
     storeValue(terminator->getOperand(n), getArgument(signature.resultArgument[n]));
   for (Value value : phase.workspaces)
     storeValue(value, getWorkspace(value));
+  for (AppendOp append : phase.appends)
+    appendRows(append);
+}
+
+/// Stores the new rows of a cache, at the row slot, behind those of earlier calls.
+void PhaseEmitter::appendRows(AppendOp append) {
+  Value rows = append.getRows();
+  auto type = cast<RankedTensorType>(rows.getType());
+  auto view = cast<BlockArgument>(append.getCache());
+  Env env;
+  auto bind = rows.getDefiningOp<BindOp>();
+  if (bind)
+    env.variables.push_back({bind.getAxis(), rowSlot});
+  Tile tile;
+  if (isa<BlockArgument>(rows)) {
+    SmallVector<unsigned> slotOf = llvm::map_to_vector(
+        getAxes(rows), [&](StringRef axis) { return axis == append.getAxis() ? rowSlot : 0u; });
+    tile = inScope(rowScope, [&] {
+      return load(getArgument(cast<BlockArgument>(rows).getArgNumber()), type, slotOf, {});
+    });
+  } else {
+    tile = get(bind ? bind.getSource() : rows, env);
+  }
+  Value position = getPosition();
+  inScope(rowScope, [&] {
+    tb.loc = append.getLoc();
+    Value row = arith::AddIOp::create(tb.builder, tb.loc, position, slots[rowSlot].offset);
+    store(tile, getArgument(view.getArgNumber()), type, row);
+  });
 }
 
 /// Stores a final state wherever it is a result or needed by a later phase.
@@ -344,7 +372,21 @@ void PhaseEmitter::storeFinal(Value final, const Tile &tile) {
     store(tile, getWorkspace(final), type, {});
 }
 
-/// The initial value of a state: the caller's if given, else the mixer's.
+Value PhaseEmitter::getPosition() {
+  auto it = llvm::find_if(signature.arguments, [](const TileSignature::Argument &argument) {
+    return argument.kind == "position";
+  });
+  if (it == signature.arguments.end())
+    return {};
+  return inScope(1, [&] {
+    Value argument = mixer.getArgument(it - signature.arguments.begin());
+    Value position = get(argument, {}).value;
+    return tb.builder.createOrFold<arith::IndexCastOp>(tb.loc, tb.builder.getIndexType(), position);
+  });
+}
+
+/// The initial value of a state: the caller's if given, else the mixer's. A step continues
+/// a sequence from the caller's states, and starts one from the mixer's.
 Tile PhaseEmitter::emitInitial(InitialOp op) {
   Axes axes(getAxes(op.getResult()));
   Tile spec = tb.spread(get(op.getSource(), {}), axes);
@@ -352,7 +394,13 @@ Tile PhaseEmitter::emitInitial(InitialOp op) {
   if (it == signature.stateNames.end())
     return spec;
   unsigned state = it - signature.stateNames.begin();
-  auto ifOp = scf::IfOp::create(tb.builder, tb.loc, spec.value.getType(), given[state],
+  Value isGiven;
+  if (Value position = getPosition())
+    isGiven =
+        arith::CmpIOp::create(tb.builder, tb.loc, arith::CmpIPredicate::ne, position, tb.index(0));
+  else
+    isGiven = given[state];
+  auto ifOp = scf::IfOp::create(tb.builder, tb.loc, spec.value.getType(), isGiven,
                                 /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(tb.builder);
   tb.builder.setInsertionPointToEnd(ifOp.thenBlock());
@@ -365,43 +413,46 @@ Tile PhaseEmitter::emitInitial(InitialOp op) {
   return {ifOp.getResult(0), axes};
 }
 
-/// A loop over chunks of tokens that carries every state and prefix of the phase.
+/// their states.
+SmallVector<std::pair<Value, Value>> PhaseEmitter::getStates() {
+  SmallVector<std::pair<Value, Value>> states;
+  for (Operation *anchor : phase.anchors) {
+    if (auto scan = dyn_cast<AffineScanOp>(anchor))
+      states.push_back({scan.getInit(), scan.getFinal()});
+    auto recurrence = dyn_cast<ForOp>(anchor);
+    if (!recurrence)
+      continue;
+    for (auto [start, final] : llvm::zip(recurrence.getInits(), recurrence.getFinalStates()))
+      states.push_back({start, final});
+    if (recurrence.getBlock())
+      for (unsigned n = 0; n < recurrence.getNumStates(); ++n)
+        states.push_back({recurrence.getInits()[n], recurrence.getFrozen(n)});
+  }
+  return states;
+}
+
+/// A loop over chunks of tokens that carries every state and prefix of the
+/// phase.
 void PhaseEmitter::emitSequential() {
   SmallVector<Value> keys;
   SmallVector<Tile> inits;
-  for (Operation *anchor : phase.anchors) {
-    tb.loc = anchor->getLoc();
+  for (Operation *anchor : phase.anchors)
     if (auto prefix = dyn_cast<PrefixOp>(anchor)) {
       keys.push_back(prefix.getResult());
       inits.push_back(getPrefixStart(prefix, {}));
-      continue;
     }
-    SmallVector<Value> starts, finals;
-    if (auto scan = dyn_cast<AffineScanOp>(anchor)) {
-      starts.push_back(scan.getInit());
-      finals.push_back(scan.getFinal());
-    } else {
-      auto recurrence = cast<ForOp>(anchor);
-      llvm::append_range(starts, recurrence.getInits());
-      llvm::append_range(finals, recurrence.getFinalStates());
-    }
-    if (auto recurrence = dyn_cast<ForOp>(anchor); recurrence && recurrence.getBlock())
-      for (unsigned n = 0; n < recurrence.getNumStates(); ++n) {
-        starts.push_back(recurrence.getInits()[n]);
-        finals.push_back(recurrence.getFrozen(n));
-      }
-    for (auto [start, final] : llvm::zip(starts, finals)) {
-      keys.push_back(final);
-      inits.push_back(tb.spread(get(start, {}), getAxes(start)));
-    }
+  for (auto [start, final] : getStates()) {
+    tb.loc = final.getLoc();
+    keys.push_back(final);
+    inits.push_back(tb.spread(get(start, {}), getAxes(start)));
   }
   tb.loc = mixer.getLoc();
-  Value zero = tb.index(0), count = getAxisSize(phase.space);
+  Value zero = tb.index(0), count = getAxisSize(rowSpace);
   SmallVector<Tile> finals =
       loop(1, zero, count, tb.getSize(kRow), inits,
            [&](unsigned scope, Value position, ArrayRef<Tile> tiles) {
              rowScope = scope;
-             rowSlot = addSlot({kRow, phase.space, position, Value(), scope});
+             rowSlot = addSlot({kRow, rowSpace, position, Value(), scope});
              for (auto [key, tile] : llvm::zip(keys, tiles))
                carried[key] = tile;
              storeRows();
@@ -415,6 +466,56 @@ void PhaseEmitter::emitSequential() {
       storeFinal(key, tile);
 }
 
+/// The memory of a state of a step form; null if the value is none.
+Value PhaseEmitter::getStateView(Value initial) {
+  auto op = initial.getDefiningOp<InitialOp>();
+  auto it = op ? llvm::find(signature.stateNames, op.getName()) : signature.stateNames.end();
+  if (it == signature.stateNames.end()) {
+    fail(initial.getLoc(), "a recurrence of a step does not start from a state", initial.getType());
+    return {};
+  }
+  return getArgument(signature.stateArgument[it - signature.stateNames.begin()]);
+}
+
+/// A loop over the new tokens, each of which updates the states where they are.
+/// The first token of a sequence finds the initial values there.
+void PhaseEmitter::emitSteps() {
+  auto states = getStates();
+  Value isFirst = arith::CmpIOp::create(tb.builder, tb.loc, arith::CmpIPredicate::eq, getPosition(),
+                                        tb.index(0));
+  for (auto [start, final] : states) {
+    Value view = getStateView(start);
+    if (!view)
+      return;
+    tb.loc = start.getLoc();
+    auto type = cast<RankedTensorType>(start.getType());
+    Tile value = tb.spread(get(start.getDefiningOp<InitialOp>().getSource(), {}), getAxes(start));
+    auto ifOp = scf::IfOp::create(tb.builder, tb.loc, isFirst);
+    OpBuilder::InsertionGuard guard(tb.builder);
+    tb.builder.setInsertionPointToStart(ifOp.thenBlock());
+    store(value, view, type, {});
+  }
+  tb.loc = mixer.getLoc();
+  loop(1, tb.index(0), getAxisSize(rowSpace), 1, {},
+       [&](unsigned scope, Value position, ArrayRef<Tile>) {
+         rowScope = scope;
+         rowSlot = addSlot({kRow, rowSpace, position, Value(), scope});
+         for (auto [start, final] : states) {
+           auto type = cast<RankedTensorType>(start.getType());
+           tb.loc = final.getLoc();
+           carried[final] =
+               load(getStateView(start), type, SmallVector<unsigned>(type.getRank(), 0), {});
+         }
+         storeRows();
+         for (Operation *anchor : phase.anchors)
+           inScope(scope, [&] { emitAnchor(anchor); });
+         moveTo(scope);
+         for (auto [start, final] : states)
+           store(next[final], getStateView(start), cast<RankedTensorType>(start.getType()), {});
+         return SmallVector<Tile>();
+       });
+}
+
 int64_t PhaseEmitter::getNumFeatureBlocks() const {
   return blockAxis.empty() ? 1 : llvm::divideCeil(numFeatures, parameters.featureBlock);
 }
@@ -424,7 +525,8 @@ func::FuncOp PhaseEmitter::emit() {
   SmallVector<Type> types;
   for (const TileSignature::Argument &argument : signature.arguments)
     types.push_back(getViewType(argument.type, getRealType(argument)));
-  types.append(signature.stateNames.size(), tb.builder.getI1Type());
+  unsigned numGiven = parameters.isStep ? 0 : signature.stateNames.size();
+  types.append(numGiven, tb.builder.getI1Type());
   function =
       func::FuncOp::create(mixer.getLoc(), mixer.getName(), FunctionType::get(context, types, {}));
   Block *entry = function.addEntryBlock();
@@ -432,16 +534,17 @@ func::FuncOp PhaseEmitter::emit() {
   auto ret = func::ReturnOp::create(tb.builder, tb.loc);
   scopes.emplace_back().block = entry;
   scopes[0].before = ret;
-  llvm::append_range(given, entry->getArguments().take_back(signature.stateNames.size()));
+  llvm::append_range(given, entry->getArguments().take_back(numGiven));
 
   tb.builder.setInsertionPoint(ret);
   bool isGrid = !phase.isSequential && !phase.space.empty();
+  bool isSplit = isGrid && phase.space == plan.getHistory();
   tb.setSize(kRow, getNumRows());
   chooseFeatureBlock();
   OpFoldResult tasks = tb.builder.getIndexAttr(1);
   OpFoldResult features = tb.builder.getIndexAttr(getNumFeatureBlocks());
   if (isGrid) {
-    Value rows = tb.index(tb.getSize(kRow));
+    Value rows = tb.index(isSplit ? parameters.splitRows : tb.getSize(kRow));
     tasks =
         arith::CeilDivSIOp::create(tb.builder, tb.loc, getAxisSize(phase.space), rows).getResult();
   }
@@ -455,12 +558,14 @@ func::FuncOp PhaseEmitter::emit() {
     blockStart = arith::MulIOp::create(tb.builder, tb.loc, grid.getInductionVar(0),
                                        tb.index(parameters.featureBlock));
   if (phase.isSequential) {
-    emitSequential();
+    parameters.isStep ? emitSteps() : emitSequential();
+  } else if (isSplit) {
+    emitSplit(grid);
   } else {
     if (isGrid) {
       Value offset = arith::MulIOp::create(tb.builder, tb.loc, grid.getInductionVar(1),
                                            tb.index(tb.getSize(kRow)));
-      rowSlot = addSlot({kRow, phase.space, offset, Value(), 1});
+      rowSlot = addSlot({kRow, rowSpace, offset, Value(), 1});
     }
     storeRows();
   }

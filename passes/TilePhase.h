@@ -18,6 +18,7 @@
 //  * TileStream.cpp    reductions over keys, block by block;
 //  * TileLargest.cpp   selections over keys;
 //  * TileKeys.cpp      the loops over keys, and masks;
+//  * TileSplit.cpp     reductions over all tokens of a step form, in parts;
 //  * TilePhase.cpp     loops and stores around all that.
 //
 //===----------------------------------------------------------------------===//
@@ -26,6 +27,7 @@
 #define MIXWRIGHT_PASSES_TILEPHASE_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "passes/TileBuilder.h"
 #include "passes/TileMask.h"
 #include "passes/TilePlan.h"
@@ -34,12 +36,14 @@
 namespace mix {
 
 struct TileParameters {
-  bool isChunked;
+  bool isChunked, isStep;
   /// The types of real tiles and workspaces; of inputs, params and outputs; and of states.
   mlir::Type element, tensorElement, stateElement;
   /// Tokens in a chunk (0: chosen), positions per task, keys per block, and features per
   /// task of an elementwise recurrence.
   int64_t chunk, rows, keys, featureBlock;
+  /// Of a step form: tokens of the sequence that a task of a split reduction walks.
+  int64_t splitRows = 0;
 };
 
 /// The arguments of every phase of a mixer, before its workspaces and the `given` flags.
@@ -50,7 +54,7 @@ struct TileSignature {
     mlir::RankedTensorType type;
   };
   llvm::SmallVector<Argument> arguments;
-  /// The argument that stores result `n`.
+  /// The argument that stores result `n`; of a cache, the cache.
   llvm::SmallVector<unsigned> resultArgument;
   /// The argument that holds the initial value of state `s`.
   llvm::SmallVector<unsigned> stateArgument;
@@ -139,6 +143,9 @@ private:
 
   // TilePhase.cpp: loops
   void emitSequential();
+  void emitSteps();
+  /// What the recurrences of the phase start from, and the values that stand for their states.
+  llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> getStates();
   void emitAnchor(mlir::Operation *op);
   Env getAnchorEnv(mlir::Operation *op) const;
   unsigned addSlot(Slot slot);
@@ -173,6 +180,8 @@ private:
   mlir::Value getArgument(unsigned n) { return function.getArgument(n); }
   mlir::Value getWorkspace(mlir::Value value);
   mlir::Value getAxisSize(llvm::StringRef axis);
+  /// The number of tokens of earlier calls, as `index`; of any form but a step null.
+  mlir::Value getPosition();
   Tile emitInitial(InitialOp op);
   /// Loads a tile of a tensor over `type`: dimension `n` at the slot `slotOf[n]` (0: all
   /// of it), shifted by `shifts[n]` positions (no list: none).
@@ -188,7 +197,9 @@ private:
   Tile load(mlir::Value view, llvm::ArrayRef<Access> accesses);
   void store(Tile tile, mlir::Value view, mlir::RankedTensorType type, mlir::Value row);
   void storeRows();
+  void appendRows(AppendOp append);
   void storeFinal(mlir::Value final, const Tile &tile);
+  mlir::Value getStateView(mlir::Value initial);
 
   // TileValues.cpp: where a value lives
   Key getKey(mlir::Value value, const Env &env) const;
@@ -355,6 +366,16 @@ private:
   void finishSources(StreamedReductionOp op, llvm::ArrayRef<KeyJob> jobs);
   void emitStream(mlir::Operation *op);
 
+  // TileSplit.cpp: reductions in parts
+  void emitSplit(mlir::scf::ForallOp grid);
+  /// The keys `[lower, upper)` of a walk over `space` that the task sees.
+  std::pair<mlir::Value, mlir::Value> splitRange(llvm::StringRef space, bool isBlocked,
+                                                 mlir::Value lower, mlir::Value upper);
+  /// What only one task may count: the tile in the first, `neutral` in others.
+  Tile countOnce(const Tile &tile, mlir::Value neutral);
+  Tile loadPart(mlir::Value value, const Env &env, mlir::Value part);
+  void mergeParts(mlir::Operation *op, const Env &env, unsigned scope);
+
   TilePlan &plan;
   TilePhase &phase;
   const TileSignature &signature;
@@ -370,6 +391,9 @@ private:
   llvm::StringRef blockAxis;
   int64_t numFeatures = 0;
   mlir::Value blockStart;
+  /// The space of the rows that the phase computes, and of a split phase the task's split.
+  llvm::StringRef rowSpace;
+  mlir::Value split;
   /// The scope and the slot of the rows that the phase computes.
   unsigned rowScope = 1, rowSlot = 0;
   /// The carried tiles of a sequential phase: states and carries of prefixes.

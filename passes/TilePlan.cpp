@@ -82,6 +82,8 @@ Value mix::getTokenIndex(ReadOp read) {
     axis = getSpace(bind.getAxis());
   else if (auto loop = dyn_cast_or_null<ForOp>(source))
     axis = loop.getSpace();
+  else if (auto append = dyn_cast_or_null<AppendOp>(source))
+    axis = getAxes(append.getCache())[findAxis(append.getRows().getType(), append.getAxis())];
   for (auto [name, index] :
        llvm::zip(read.getAxes().getAsValueRange<StringAttr>(), read.getIndices()))
     if (name == axis)
@@ -166,7 +168,7 @@ unsigned TilePlan::getOrderFor(Value value, StringRef variable, StringRef space,
       unsigned own = orders.lookup(op);
       StringRef rows = isa<ForOp>(op) ? StringRef(kLoopPosition) : getRowVariable(op);
       bool isFinal = isa<AffineScanOp, ForOp>(op) && isFinalState(v);
-      bool shares = !isFinal && rows == at && getRowSpace(op) == space &&
+      bool shares = !isFinal && !isSplit(op) && rows == at && getRowSpace(op) == space &&
                     (!isSequential || *isSequential == isSequentialAnchor(op));
       order = shares ? own : (own / 2 + 1) * 2;
     } else if (auto read = dyn_cast<ReadOp>(op)) {
@@ -175,7 +177,9 @@ unsigned TilePlan::getOrderFor(Value value, StringRef variable, StringRef space,
       Operation *source = read.getSource().getDefiningOp();
       Value index = getTokenIndex(read);
       bool isHere = index && getExactIndex(index) == at;
-      if (auto bind = dyn_cast_or_null<BindOp>(source); bind && !isHere) {
+      if (isa_and_nonnull<AppendOp>(source)) {
+        order = std::max(order, (orders.lookup(source) / 2 + 1) * 2);
+      } else if (auto bind = dyn_cast_or_null<BindOp>(source); bind && !isHere) {
         bool isStored = isPlannedBind(bind) && (dependsOnAnchor(bind) || !getExactIndex(index));
         order = std::max(order, isStored ? (orders.lookup(bind) / 2 + 1) * 2 : 0);
       } else if (source) {
@@ -237,20 +241,90 @@ unsigned TilePlan::requestWorkspace(Value value) {
   return workspaces.size() - 1;
 }
 
-bool TilePlan::build(func::FuncOp mixer, std::optional<TileFailure> &failure) {
-  // Whoever stores a value does so in a phase over its space, after its anchors.
-  auto orderOfStore = [&](Value value, StringRef &space) -> unsigned {
-    if (auto bind = value.getDefiningOp<BindOp>()) {
-      space = getSpace(bind.getAxis());
-      return getOrderFor(bind.getSource(), bind.getAxis(), space, std::nullopt);
-    }
-    if (auto loop = value.getDefiningOp<ForOp>()) {
-      space = loop.getSpace();
-      return orders.lookup(loop);
-    }
-    space = {};
-    return getOrderFor(value, "", space, std::nullopt);
+/// Whoever stores a value does so in a phase over its space, after its anchors.
+unsigned TilePlan::getOrderOfStore(Value value, StringRef &space) {
+  if (auto append = value.getDefiningOp<AppendOp>()) {
+    unsigned order = getOrderOfStore(append.getRows(), space);
+    space = append.getAxis();
+    return order;
+  }
+  if (auto bind = value.getDefiningOp<BindOp>()) {
+    space = getSpace(bind.getAxis());
+    return getOrderFor(bind.getSource(), bind.getAxis(), space, std::nullopt);
+  }
+  if (auto loop = value.getDefiningOp<ForOp>()) {
+    space = loop.getSpace();
+    return orders.lookup(loop);
+  }
+  space = {};
+  return getOrderFor(value, "", space, std::nullopt);
+}
+
+//===----------------------------------------------------------------------===//
+// Splits
+//===----------------------------------------------------------------------===//
+
+/// Whether the value needs prefixes along the keys, which only a loop over all
+/// of them knows.
+static bool needsKeyPrefix(Value value, SmallPtrSetImpl<Operation *> &seen) {
+  Operation *op = value.getDefiningOp();
+  if (!op || isAnchor(op) || !seen.insert(op).second)
+    return false;
+  return isKeyPrefix(op) || llvm::any_of(op->getOperands(), [&](Value operand) {
+           return needsKeyPrefix(operand, seen);
+         });
+}
+
+/// Finds the reductions over all tokens, and gives their splits a space.
+void TilePlan::findSplits(func::FuncOp mixer, int64_t splitRows) {
+  auto step = mixer->getAttrOfType<StringAttr>(kStepAttr);
+  if (!step)
+    return;
+  Builder b(mixer.getContext());
+  history = b.getStringAttr(getHistorySpace(step.getValue())).getValue();
+  auto isOverHistory = [&](Attribute list) {
+    SmallVector<StringRef> names(cast<ArrayAttr>(list).getAsValueRange<StringAttr>());
+    SmallVector<StringRef> walked = getIndexAxes(names);
+    return walked.size() == 1 && getSpace(walked.front()) == history;
   };
+  for (Operation &op : mixer.getBody().front()) {
+    auto streamed = dyn_cast<StreamedReductionOp>(op);
+    auto reduce = dyn_cast<ReduceOp>(op);
+    SmallPtrSet<Operation *, 16> seen;
+    bool isOver = (streamed && llvm::any_of(streamed.getAxes(), isOverHistory)) ||
+                  (reduce && isOverHistory(reduce.getAxes()));
+    if (isOver && llvm::none_of(op.getOperands(),
+                                [&](Value operand) { return needsKeyPrefix(operand, seen); }))
+      splits.insert(&op);
+  }
+  if (splits.empty())
+    return;
+  StringAttr name = b.getStringAttr(step.getValue() + ".split");
+  splitSpace = name.getValue();
+  Attribute block[] = {b.getStringAttr(history), b.getI64IntegerAttr(splitRows)};
+  SmallVector<NamedAttribute> blocks;
+  if (auto others = mixer->getAttrOfType<DictionaryAttr>(kBlocksAttr))
+    llvm::append_range(blocks, others);
+  blocks.push_back(b.getNamedAttr(name, b.getArrayAttr(block)));
+  mixer->setAttr(kBlocksAttr, b.getDictionaryAttr(blocks));
+}
+
+RankedTensorType TilePlan::getStoredType(Value value) const {
+  auto type = cast<RankedTensorType>(value.getType());
+  for (StringRef axis : getIndexAxes(getAxes(type)))
+    type = renameAxis(type, axis, getSpace(axis));
+  if (!value.getDefiningOp() || !isSplit(value.getDefiningOp()))
+    return type;
+  auto front = getTensorType(type.getElementType(), {splitSpace}, {ShapedType::kDynamic});
+  return joinAxes({front, type});
+}
+
+//===----------------------------------------------------------------------===//
+// The plan
+//===----------------------------------------------------------------------===//
+
+bool TilePlan::build(func::FuncOp mixer, int64_t splitRows, std::optional<TileFailure> &failure) {
+  findSplits(mixer, splitRows);
   SmallVector<std::pair<unsigned, StringRef>> keys;
   DenseMap<Operation *, StringRef> spaces;
   for (Operation &op : mixer.getBody().front()) {
@@ -264,10 +338,10 @@ bool TilePlan::build(func::FuncOp mixer, std::optional<TileFailure> &failure) {
       if (failure)
         return false;
       orders[&op] = getLevelOfAnchor(&op) * 2 + (isSequentialAnchor(&op) ? 0 : 1);
-      spaces[&op] = getRowSpace(&op);
+      spaces[&op] = isSplit(&op) ? history : getRowSpace(&op);
       keys.push_back({orders[&op], spaces[&op]});
-    } else if (auto bind = dyn_cast<BindOp>(op); bind && isPlannedBind(bind)) {
-      orders[bind] = orderOfStore(bind, spaces[bind]);
+    } else if (isa<AppendOp>(op) || (isa<BindOp>(op) && isPlannedBind(cast<BindOp>(op)))) {
+      orders[&op] = getOrderOfStore(op.getResult(0), spaces[&op]);
     }
   }
 
@@ -280,21 +354,21 @@ bool TilePlan::build(func::FuncOp mixer, std::optional<TileFailure> &failure) {
       keys.push_back(key);
     return key;
   };
-  SmallVector<std::pair<Operation *, std::pair<unsigned, StringRef>>> placedBinds;
+  SmallVector<std::pair<Operation *, std::pair<unsigned, StringRef>>> placedStores;
   for (Operation &op : mixer.getBody().front())
-    if (isa<BindOp>(op) && orders.count(&op))
-      placedBinds.push_back({&op, placeStore(orders[&op], spaces[&op])});
+    if (isa<BindOp, AppendOp>(op) && orders.count(&op))
+      placedStores.push_back({&op, placeStore(orders[&op], spaces[&op])});
   Operation *terminator = mixer.getBody().front().getTerminator();
-  SmallVector<std::pair<unsigned, StringRef>> placedResults;
-  for (Value value : terminator->getOperands()) {
+  SmallVector<std::pair<unsigned, std::pair<unsigned, StringRef>>> placedResults;
+  for (auto [n, value] : llvm::enumerate(terminator->getOperands())) {
     Operation *op = value.getDefiningOp();
     StringRef space;
     if (op && isSequentialAnchor(op)) {
-      placedResults.push_back({orders[op], spaces[op]});
-      continue;
+      placedResults.push_back({(unsigned)n, {orders[op], spaces[op]}});
+    } else if (!isa_and_nonnull<AppendOp>(op)) { // A cache is stored by its append.
+      unsigned order = getOrderOfStore(value, space);
+      placedResults.push_back({(unsigned)n, placeStore(order, space)});
     }
-    unsigned order = orderOfStore(value, space);
-    placedResults.push_back(placeStore(order, space));
   }
 
   llvm::sort(keys);
@@ -305,9 +379,12 @@ bool TilePlan::build(func::FuncOp mixer, std::optional<TileFailure> &failure) {
       phaseOf[&op] = addPhase(orders[&op], spaces[&op]);
       phases[phaseOf[&op]].anchors.push_back(&op);
     }
-  for (auto [bind, key] : placedBinds)
-    phaseOf[bind] = addPhase(key.first, key.second);
-  for (auto [n, key] : llvm::enumerate(placedResults))
+  for (auto [op, key] : placedStores) {
+    phaseOf[op] = addPhase(key.first, key.second);
+    if (auto append = dyn_cast<AppendOp>(op))
+      phases[phaseOf[op]].appends.push_back(append);
+  }
+  for (auto [n, key] : placedResults)
     phases[addPhase(key.first, key.second)].results.push_back(n);
   return true;
 }

@@ -50,7 +50,7 @@ std::optional<llvm::StringRef> getExactIndex(mlir::Value index);
 inline constexpr llvm::StringLiteral kLoopPosition = "*";
 
 /// The read's index along the token axis of its source, if it has one such axis and
-/// the source is computed (not an argument).
+/// the source is computed (not an argument) or a cache.
 mlir::Value getTokenIndex(ReadOp read);
 
 struct TilePhase {
@@ -65,18 +65,35 @@ struct TilePhase {
   llvm::SmallVector<unsigned> results;
   /// Values that this phase stores for later ones.
   llvm::SmallVector<mlir::Value> workspaces;
+  /// Caches to which this phase appends the new rows.
+  llvm::SmallVector<AppendOp> appends = {};
+
+  /// Whether the phase does nothing but append to caches.
+  bool onlyAppends() const {
+    return anchors.empty() && results.empty() && workspaces.empty() && !appends.empty();
+  }
 };
 
 class TilePlan {
 public:
   /// Plans a mixer of level L2. Reports through `failure` and returns false if
-  /// something has no place in a tile program.
-  bool build(mlir::func::FuncOp mixer, std::optional<TileFailure> &failure);
+  /// something has no place in a tile program. Of a step form, reductions over all tokens
+  /// are split into tasks of so many of them (`splitRows`).
+  bool build(mlir::func::FuncOp mixer, int64_t splitRows, std::optional<TileFailure> &failure);
 
   std::vector<TilePhase> phases;
   /// All workspaces in the order of the arguments. Filled while phases are emitted,
   /// last phase first.
   llvm::SmallVector<mlir::Value> workspaces;
+
+  /// Whether the reduction is split: a phase over blocks of all tokens stores partial results
+  /// with the axis of the splits in front, and who needs the result merges them.
+  bool isSplit(mlir::Operation *op) const { return splits.contains(op); }
+  /// Of a step form, the spaces of all tokens and of their splits; else empty.
+  llvm::StringRef getHistory() const { return history; }
+  llvm::StringRef getSplitSpace() const { return splitSpace; }
+  /// The type of a value where it is stored: index axes become their spaces.
+  mlir::RankedTensorType getStoredType(mlir::Value value) const;
 
   /// The phase of an anchor, or the phase that has a value computed for workspaces.
   std::optional<unsigned> getPhase(mlir::Operation *op) const;
@@ -91,6 +108,11 @@ private:
                        std::optional<bool> isSequential);
   unsigned getLevelOfAnchor(mlir::Operation *anchor);
   bool isPlannedBind(BindOp bind);
+  unsigned getOrderOfStore(mlir::Value value, llvm::StringRef &space);
+  void findSplits(mlir::func::FuncOp mixer, int64_t splitRows);
+
+  llvm::StringRef history, splitSpace;
+  llvm::SmallPtrSet<mlir::Operation *, 4> splits;
 
   llvm::DenseMap<mlir::Operation *, unsigned> orders;
   llvm::DenseMap<mlir::Operation *, unsigned> phaseOf;

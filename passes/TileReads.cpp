@@ -104,9 +104,9 @@ Tile PhaseEmitter::emitRead(ReadOp read, const Env &env, unsigned scope) {
   if (!how.stored)
     return fail(read.getLoc(), "a computed value is read at positions that no phase has stored",
                 type);
-  bool isArgument = isa<BlockArgument>(how.stored);
-  Value view = isArgument ? getArgument(cast<BlockArgument>(how.stored).getArgNumber())
-                          : getWorkspace(how.stored);
+  auto append = how.stored.getDefiningOp<AppendOp>();
+  auto argument = dyn_cast<BlockArgument>(append ? append.getCache() : how.stored);
+  Value view = argument ? getArgument(argument.getArgNumber()) : getWorkspace(how.stored);
   SmallVector<unsigned> slotOf;
   SmallVector<int64_t> shifts;
   SmallVector<StringRef> used;

@@ -74,7 +74,7 @@ bool PhaseEmitter::isHoisted(Value value) {
 
 /// Positions from the first row of the block to the end of the space.
 Value PhaseEmitter::getRowsLeft() {
-  return arith::SubIOp::create(tb.builder, tb.loc, getAxisSize(phase.space), slots[rowSlot].offset);
+  return arith::SubIOp::create(tb.builder, tb.loc, getAxisSize(rowSpace), slots[rowSlot].offset);
 }
 
 SmallVector<Tile> PhaseEmitter::rowLoop(ArrayRef<Tile> states, ArrayRef<Tile> outputs,
@@ -82,12 +82,22 @@ SmallVector<Tile> PhaseEmitter::rowLoop(ArrayRef<Tile> states, ArrayRef<Tile> ou
   SmallVector<Tile> tiles(states);
   llvm::append_range(tiles, outputs);
   Value start = slots[rowSlot].offset;
+  // A step takes one token at a time.
+  if (parameters.isStep) {
+    Value row = tb.index(0);
+    unsigned slot = addSlot({"", rowSpace, start, row, rowScope});
+    SmallVector<Tile> next, outs;
+    body(rowScope, slot, states, next, outs);
+    for (auto [out, into] : llvm::zip(outs, outputs))
+      next.push_back(tb.insert(out, into, row));
+    return next;
+  }
   Value count =
       arith::MinSIOp::create(tb.builder, tb.loc, getRowsLeft(), tb.index(tb.getSize(kRow)));
   return loop(rowScope, tb.index(0), count, 1, tiles,
               [&](unsigned scope, Value row, ArrayRef<Tile> arguments) {
                 Value position = arith::AddIOp::create(tb.builder, tb.loc, start, row);
-                unsigned slot = addSlot({"", phase.space, position, row, scope});
+                unsigned slot = addSlot({"", rowSpace, position, row, scope});
                 SmallVector<Tile> next;
                 SmallVector<Tile> outs;
                 body(scope, slot, arguments.take_front(states.size()), next, outs);
@@ -159,6 +169,11 @@ void PhaseEmitter::emitScanByRows(AffineScanOp op, const ChunkScan &scan) {
           SmallVectorImpl<Tile> &outs) {
         auto rowOf = [&](const Tile &tile) { return tb.extract(tile, kRow, slots[slot].row); };
         const Tile &state = arguments.front();
+        // What reads the state before its update comes first: the update may be in place.
+        SmallVector<Tile> before;
+        for (auto [query, isAfter] : llvm::zip(scan.queries, scan.after))
+          if (!isAfter)
+            before.push_back(tb.contract(rowOf(query), state, scan.free));
         SmallVector<Tile> reads;
         for (const Tile &read : scan.reads)
           reads.push_back(tb.contract(rowOf(read), state, scan.free));
@@ -188,8 +203,9 @@ void PhaseEmitter::emitScanByRows(AffineScanOp op, const ChunkScan &scan) {
           }
           return sum;
         });
+        const Tile *old = before.begin();
         for (auto [query, isAfter] : llvm::zip(scan.queries, scan.after))
-          outs.push_back(tb.contract(rowOf(query), isAfter ? updated : state, scan.free));
+          outs.push_back(isAfter ? tb.contract(rowOf(query), updated, scan.free) : *old++);
         next.push_back(updated);
       });
   next[op.getFinal()] = results.front();

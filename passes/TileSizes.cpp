@@ -56,7 +56,8 @@ static bool hasAxisEverywhere(const TilePhase &phase, func::FuncOp mixer, String
   return llvm::all_of(phase.anchors,
                       [&](Operation *anchor) { return llvm::all_of(anchor->getResults(), has); }) &&
          llvm::all_of(phase.results, [&](unsigned n) { return has(terminator->getOperand(n)); }) &&
-         llvm::all_of(phase.workspaces, has);
+         llvm::all_of(phase.workspaces, has) &&
+         llvm::all_of(phase.appends, [&](AppendOp append) { return has(append.getRows()); });
 }
 
 /// Whether elements at different positions of the axis ever meet, or the position matters.
@@ -80,10 +81,13 @@ static bool isMixed(func::FuncOp mixer, StringRef axis) {
   return result.wasInterrupted();
 }
 
-/// Recurrences that are elementwise in some feature axis run in independent blocks of it.
+/// Recurrences that are elementwise in some feature axis run in independent blocks of it; in
+/// a step also scans, so that a block of the state stays close while a token works on it.
 void PhaseEmitter::chooseFeatureBlock() {
-  bool isElementwise = llvm::all_of(phase.anchors, llvm::IsaPred<ForOp, PrefixOp>);
-  if (!phase.isSequential || !isElementwise)
+  bool isIndependent = llvm::all_of(phase.anchors, [&](Operation *anchor) {
+    return isa<ForOp, PrefixOp>(anchor) || (parameters.isStep && isa<AffineScanOp>(anchor));
+  });
+  if (!phase.isSequential || !isIndependent)
     return;
   for (StringRef axis : getAxes(phase.anchors.front()->getResult(0))) {
     int64_t size = mix::getAxisSize(phase.anchors.front()->getResult(0).getType(), axis);

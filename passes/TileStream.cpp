@@ -253,7 +253,10 @@ void PhaseEmitter::runTerm(KeyJob &job) {
   KeyBlock block{rowScope, getAnchorEnv(job.op), job.keys.mask};
   Axes common = job.tiles.front().axes;
   Tile term = tb.spread(get(job.logits, block.env), common);
-  Tile maximum = applyMask(block, term, tb.identity(ReduceKind::Max, tb.element));
+  Value lowest = tb.identity(ReduceKind::Max, tb.element);
+  Tile maximum = applyMask(block, term, lowest);
+  if (split)
+    maximum = countOnce(maximum, lowest);
   Tile weights = expShifted(maximum, makeFinite(maximum));
   job.tiles = {maximum};
   for (const KeySum &sum : job.sums)

@@ -216,6 +216,10 @@ Tile PhaseEmitter::emitValue(Value value, const Env &env, unsigned scope, unsign
     return fail(op->getLoc(), "a result is used at another position than it was computed for",
                 value.getType());
   }
+  if (plan.isSplit(op)) {
+    mergeParts(op, env, home);
+    return scopes[home].tiles.lookup(getKey(value, env));
+  }
   if (isAnchor(op)) {
     SmallVector<unsigned> slotOf;
     for (StringRef axis : getAxes(value))

@@ -218,6 +218,7 @@ static mixwright_status bind_all(mw_progress *call, DLTensor *const *tensors, in
       call->space_by[n] = "cu_seqlens";
   }
   MW_CHECK(mw_bind_tables(call->kernel, options, call->binding));
+  MW_CHECK(mw_bind_slots(call->kernel, options, call->binding));
   MW_CHECK(bind_tensors(call, tensors, num_tensors));
   MW_CHECK(check_heads(call));
   MW_CHECK(check_overlap(call->kernel, call->binding));
@@ -227,13 +228,14 @@ static mixwright_status bind_all(mw_progress *call, DLTensor *const *tensors, in
   if (call->position || call->binding->starts)
     MW_CHECK(mw_size_segments(call->kernel, call->binding));
   MW_CHECK(mw_bind_caches(call->kernel, call->binding));
+  MW_CHECK(mw_plan_tokens(call->kernel, call->binding));
   return mw_order_entries(call->kernel, call->binding);
 }
 
 mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensors,
                          int32_t num_tensors, const mixwright_options *options,
                          mw_binding *binding) {
-  *binding = (mw_binding){.batch = -1};
+  *binding = (mw_binding){.batch = -1, .slots_there = -1, .token = -1};
   MW_CHECK(check_kernel(kernel));
   if ((unsigned)options->layout > MIXWRIGHT_SINGLE)
     FAIL("unknown layout %d", (int)options->layout);
@@ -278,6 +280,8 @@ void mw_unbind(mw_binding *binding) {
   free(binding->segments);
   free(binding->segment_sizes);
   free(binding->positions);
+  free(binding->walked);
+  free(binding->new_tokens);
   free(binding->starts);
   *binding = (mw_binding){.batch = -1};
 }

@@ -12,6 +12,7 @@
 \*===----------------------------------------------------------------------===*/
 
 #include "runtime/internal.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,35 +26,9 @@
 \*===----------------------------------------------------------------------===*/
 
 static mixwright_status check_form(const char *cache, const DLTensor *table) {
-  if (!table)
-    FAIL("block table of '%s' is missing", cache);
-  if (table->device.device_type != kDLCPU)
-    FAIL("block table of '%s': expected memory of the CPU, got device type %d", cache,
-         (int)table->device.device_type);
-  DLDataType got = table->dtype;
-  if (got.code != kDLInt || got.bits != 32 || got.lanes != 1)
-    FAIL("block table of '%s': expected int32, got DLPack type code %d with %d bits and %d lanes",
-         cache, got.code, got.bits, got.lanes);
-  if (table->ndim != 2)
-    FAIL("block table of '%s': expected 2 dimensions [sequences, pages], got %d", cache,
-         (int)table->ndim);
-  if (!table->shape)
-    FAIL("block table of '%s': the shape is null", cache);
-  int64_t count;
-  if (table->shape[0] < 0 || table->shape[1] < 0 ||
-      __builtin_mul_overflow(table->shape[0], table->shape[1], &count))
-    FAIL("block table of '%s': the sizes %lld and %lld are negative or too large", cache,
-         (long long)table->shape[0], (long long)table->shape[1]);
-  if (count > 0 && !table->data)
-    FAIL("block table of '%s': the data is null", cache);
-  if (((uintptr_t)table->data + table->byte_offset) % sizeof(int32_t))
-    FAIL("block table of '%s': the data is not aligned to its 4-byte elements", cache);
-  if (table->strides && table->shape[1] > 1 && table->strides[1] != 1)
-    FAIL("block table of '%s': the pages of a sequence must have stride 1, got %lld", cache,
-         (long long)table->strides[1]);
-  if (table->strides && table->strides[0] < 0)
-    FAIL("block table of '%s': the negative stride %lld", cache, (long long)table->strides[0]);
-  return MIXWRIGHT_OK;
+  char label[256];
+  snprintf(label, sizeof label, "block table of '%s'", cache);
+  return mw_check_table(label, table, "pages");
 }
 
 static mixwright_status bind_table(const mixwright_kernel *kernel,
@@ -152,15 +127,9 @@ static mixwright_status check_room(const cache_use *use, int64_t rows, int64_t b
   return MIXWRIGHT_OK;
 }
 
-static const int32_t *get_table(const DLTensor *table, int64_t sequence) {
-  int64_t stride = table->strides ? table->strides[0] : table->shape[1];
-  return (const int32_t *)(const void *)((const char *)table->data + table->byte_offset) +
-         sequence * stride;
-}
-
 static mixwright_status check_pages(const cache_use *use) {
   const mw_bound_cache *cache = use->cache;
-  const int32_t *table = get_table(cache->tables, use->sequence);
+  const int32_t *table = mw_get_row(cache->tables, use->sequence);
   int64_t pages = cache->tables->shape[1];
   for (int64_t page = use->first / cache->rows; page * cache->rows < use->end; ++page) {
     int32_t place = table[page % pages];
@@ -187,32 +156,19 @@ static mixwright_status check_use(const mixwright_kernel *kernel, const mw_bindi
   return check_pages(&use);
 }
 
-/* A page that a sequence writes to. */
-typedef struct {
-  int32_t place;
-  int64_t sequence;
-} writing;
-
-static int compare_writings(const void *a, const void *b) {
-  const writing *left = a, *right = b;
-  if (left->place != right->place)
-    return left->place < right->place ? -1 : 1;
-  return left->sequence < right->sequence ? -1 : left->sequence > right->sequence;
-}
-
 /* Visits the pages that new tokens go to; stores them unless `writings` is NULL. */
 static int64_t list_writings(const mixwright_kernel *kernel, const mw_binding *binding,
-                             int32_t index, writing *writings) {
+                             int32_t index, mw_use *writings) {
   int64_t count = 0;
   for (int64_t sequence = 0; sequence < binding->batch; ++sequence) {
     cache_use use = get_use(kernel, binding, index, sequence);
     if (use.end == use.position)
       continue;
-    const int32_t *table = get_table(use.cache->tables, sequence);
+    const int32_t *table = mw_get_row(use.cache->tables, sequence);
     int64_t pages = use.cache->tables->shape[1];
     for (int64_t page = use.position / use.cache->rows; page * use.cache->rows < use.end; ++page) {
       if (writings)
-        writings[count] = (writing){table[page % pages], sequence};
+        writings[count] = (mw_use){table[page % pages], 1, sequence};
       ++count;
     }
   }
@@ -222,22 +178,14 @@ static int64_t list_writings(const mixwright_kernel *kernel, const mw_binding *b
 static mixwright_status check_writings(const mixwright_kernel *kernel, const mw_binding *binding,
                                        int32_t index) {
   int64_t count = list_writings(kernel, binding, index, NULL);
-  writing *writings = calloc((size_t)count + 1, sizeof *writings);
+  mw_use *writings = calloc((size_t)count + 1, sizeof *writings);
   if (!writings)
     return mw_fail(MIXWRIGHT_OUT_OF_MEMORY, "mixer '%s': no memory to check %lld pages",
                    kernel->mixer, (long long)count);
   list_writings(kernel, binding, index, writings);
-  qsort(writings, (size_t)count, sizeof *writings, compare_writings);
-  int64_t clash = 1;
-  while (clash < count && (writings[clash].place != writings[clash - 1].place ||
-                           writings[clash].sequence == writings[clash - 1].sequence))
-    ++clash;
-  mixwright_status status = MIXWRIGHT_OK;
-  if (clash < count)
-    status = mw_fail(MIXWRIGHT_INVALID_ARGUMENT,
-                     "block table of '%s': sequences %lld and %lld both write to page %d",
-                     kernel->args[index].name, (long long)writings[clash - 1].sequence,
-                     (long long)writings[clash].sequence, writings[clash].place);
+  char label[256];
+  snprintf(label, sizeof label, "block table of '%s'", kernel->args[index].name);
+  mixwright_status status = mw_check_uses(label, "page", writings, count);
   free(writings);
   return status;
 }
@@ -278,7 +226,7 @@ mixwright_paging mw_get_paging(const mw_binding *binding, int32_t arg, int64_t i
   const mw_bound_cache *cache = &binding->caches[arg];
   if (!cache->tables)
     return (mixwright_paging){.pages = 1, .page_rows = cache->rows};
-  return (mixwright_paging){.table = get_table(cache->tables, index),
+  return (mixwright_paging){.table = mw_get_row(cache->tables, index),
                             .pages = cache->tables->shape[1] > 0 ? cache->tables->shape[1] : 1,
                             .page_rows = cache->rows,
                             .page_stride = cache->page_stride};

@@ -42,8 +42,15 @@ static void size_segment(const mixwright_kernel *kernel, mw_binding *binding, in
       const int64_t *starts = binding->starts + n * (batch + 1);
       size = starts[index + 1] - starts[index];
     }
+    if (binding->token >= 0 && binding->walked[n])
+      size = binding->token < binding->new_tokens[index];
     binding->segment_sizes[n * batch + index] = size;
   }
+}
+
+void mw_fill_segment_sizes(const mixwright_kernel *kernel, mw_binding *binding) {
+  for (int64_t index = 0; index < binding->batch; ++index)
+    size_segment(kernel, binding, index);
 }
 
 mixwright_status mw_size_segments(const mixwright_kernel *kernel, mw_binding *binding) {
@@ -51,8 +58,7 @@ mixwright_status mw_size_segments(const mixwright_kernel *kernel, mw_binding *bi
   if (__builtin_mul_overflow((size_t)kernel->num_spaces, (size_t)binding->batch, &count) ||
       !(binding->segment_sizes = calloc(count + 1, sizeof *binding->segment_sizes)))
     return fail_memory(kernel, binding);
-  for (int64_t index = 0; index < binding->batch; ++index)
-    size_segment(kernel, binding, index);
+  mw_fill_segment_sizes(kernel, binding);
   return MIXWRIGHT_OK;
 }
 
@@ -164,12 +170,15 @@ void mw_place_workspaces(const mixwright_kernel *kernel, mw_binding *binding, ch
 static char *locate_tensor(const mixwright_arg *arg, const mw_binding *binding, int64_t entry,
                            char *start, const int64_t *strides, int64_t *sizes) {
   int64_t index = binding->segments[entry].index;
+  int is_place = arg->kind != MIXWRIGHT_CACHE; /* rows of a cache are found by position */
   for (int d = 0; d < arg->rank; ++d) {
     int32_t space = arg->dims[d].size < 0 ? arg->dims[d].space : -1;
     if (space < 0)
       continue;
     sizes[d] = mw_space_size(binding, space, entry);
-    int is_packed = binding->starts && !binding->shared[space] && arg->kind != MIXWRIGHT_CACHE;
+    if (binding->token > 0 && binding->walked[space] && start && sizes[d] > 0)
+      start += binding->token * strides[d] * mw_element_bytes(arg);
+    int is_packed = binding->starts && !binding->shared[space] && is_place;
     if (start && is_packed && sizes[d] > 0) /* its end may be no place to point to */
       start += binding->starts[space * (binding->batch + 1) + index] * strides[d] *
                mw_element_bytes(arg);
@@ -191,6 +200,8 @@ static void locate_segment(const mixwright_kernel *kernel, const mw_binding *bin
       workspace += result->head_strides[n] * binding->heads;
       continue;
     }
+    int64_t place =
+        arg->kind == MIXWRIGHT_STATE ? mw_get_slot(binding, segment->index) : segment->index;
     memcpy(strides, binding->strides[n], sizeof binding->strides[n]);
     memcpy(sizes, binding->sizes[n], sizeof binding->sizes[n]);
     result->head_strides[n] = bound->head_stride;
@@ -198,8 +209,8 @@ static void locate_segment(const mixwright_kernel *kernel, const mw_binding *bin
       result->starts[n] = (char *)&binding->positions[segment->index];
     else
       result->starts[n] = locate_tensor(
-          arg, binding, entry,
-          bound->data ? bound->data + segment->index * bound->batch_stride : NULL, strides, sizes);
+          arg, binding, entry, bound->data ? bound->data + place * bound->batch_stride : NULL,
+          strides, sizes);
     if (arg->kind == MIXWRIGHT_CACHE)
       result->paging[n] = mw_get_paging(binding, n, segment->index);
   }

@@ -106,6 +106,11 @@ typedef struct mw_binding {
   int64_t *starts;        /* [spaces][batch + 1]: where each begins; NULL: not packed */
   unsigned char *shared;  /* [spaces]: tables that all segments share */
   int64_t *positions;     /* [batch], by index; NULL: the kernel asks for none */
+  const DLTensor *slots;  /* NULL: states are in the order of the batch, as are: */
+  int64_t slots_there;    /* that there is memory for */
+  unsigned char *walked;  /* [spaces]: along which new tokens are walked */
+  int64_t *new_tokens;    /* [batch], by index */
+  int64_t token;          /* the one that is had now; -1: all at once */
   char *workspace;
 } mw_binding;
 
@@ -115,7 +120,7 @@ typedef struct mw_progress {
   mw_binding *binding;
   mixwright_layout layout;
   const char **space_by; /* the argument that bound each space */
-  const char *batch_by, *heads_by;
+  const char *batch_by, *heads_by, *slots_by;
   int64_t *arg_heads; /* -1: the argument has no heads */
   const DLTensor *position;
 } mw_progress;
@@ -165,6 +170,54 @@ mixwright_status mw_bind_packings(const mixwright_kernel *kernel, const mixwrigh
                                   mw_binding *binding);
 
 /*===----------------------------------------------------------------------===*\
+|* table.c
+\*===----------------------------------------------------------------------===*/
+
+/* Checks the form of a table of whole numbers, a row for each sequence. `label` says in
+ * messages what it is, `columns` what its numbers are. */
+mixwright_status mw_check_table(const char *label, const DLTensor *table, const char *columns);
+
+const int32_t *mw_get_row(const DLTensor *table, int64_t sequence);
+
+/* A page or slot that a sequence reads or writes. */
+typedef struct mw_use {
+  int32_t place;
+  int writes;
+  int64_t sequence;
+} mw_use;
+
+/* Checks that what one sequence writes to no other uses. Sorts. */
+mixwright_status mw_check_uses(const char *label, const char *place, mw_use *uses, int64_t count);
+
+/*===----------------------------------------------------------------------===*\
+|* slots.c
+\*===----------------------------------------------------------------------===*/
+
+/* Checks the form of the slots, before any tensor is looked at. */
+mixwright_status mw_bind_slots(const mixwright_kernel *kernel, const mixwright_options *options,
+                               mw_binding *binding);
+
+/* Checks the slots themselves; once the sizes of the segments are known. */
+mixwright_status mw_plan_tokens(const mixwright_kernel *kernel, mw_binding *binding);
+
+/* A call with slots for each token is run token by token: this many times. Each run
+ * copies the states to the slots where they are updated. */
+int64_t mw_count_runs(const mw_binding *binding);
+mixwright_status mw_begin_run(const mixwright_kernel *kernel, mw_binding *binding, int64_t run,
+                              const mixwright_options *options);
+
+/* Which state of a tensor of states is that of a sequence. */
+int64_t mw_get_slot(const mw_binding *binding, int64_t sequence);
+
+/*===----------------------------------------------------------------------===*\
+|* run.c
+\*===----------------------------------------------------------------------===*/
+
+/* Runs `body` over [0, count) on the threads that the options name. */
+mixwright_status mw_parallel_for(const mixwright_options *options, int64_t count,
+                                 mixwright_range_fn body, void *data);
+
+/*===----------------------------------------------------------------------===*\
 |* cache.c
 \*===----------------------------------------------------------------------===*/
 
@@ -187,7 +240,8 @@ mixwright_paging mw_get_paging(const mw_binding *binding, int32_t arg, int64_t i
 |* entries.c
 \*===----------------------------------------------------------------------===*/
 
-/* Fills `segment_sizes`. */
+/* Fills `segment_sizes`; again, of the tokens that are had now. */
+void mw_fill_segment_sizes(const mixwright_kernel *kernel, mw_binding *binding);
 mixwright_status mw_size_segments(const mixwright_kernel *kernel, mw_binding *binding);
 
 /* Chooses the order of the segments, and gives each entry its part of the workspace;

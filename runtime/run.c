@@ -171,6 +171,19 @@ static int64_t count_tasks(const phase_run *run, int64_t *first_tasks) {
   return total;
 }
 
+mixwright_status mw_parallel_for(const mixwright_options *options, int64_t count,
+                                 mixwright_range_fn body, void *data) {
+  mixwright_pool *pool = options->pool;
+  if (!options->parallel_for && !pool && !(pool = mw_default_pool()))
+    return mw_fail(MIXWRIGHT_THREAD_ERROR, "the threads of the process could not be started");
+  int64_t grain = count / ((int64_t)mixwright_pool_threads(pool) * PIECES_PER_THREAD);
+  if (options->parallel_for)
+    options->parallel_for(options->parallel_context, count, 1, body, data);
+  else
+    mw_pool_run(pool, count, grain > 0 ? grain : 1, body, data);
+  return MIXWRIGHT_OK;
+}
+
 /* `first_tasks` has room for every entry, or is NULL where all are alike. */
 static mixwright_status run_phase(const mixwright_kernel *kernel, int32_t index,
                                   const mw_binding *binding, const mixwright_options *options,
@@ -182,21 +195,14 @@ static mixwright_status run_phase(const mixwright_kernel *kernel, int32_t index,
   if (count < 0)
     return mw_fail(MIXWRIGHT_INVALID_ARGUMENT, "mixer '%s': too many tasks", kernel->mixer);
 
-  mixwright_pool *pool = options->pool;
-  if (!options->parallel_for && !pool && !(pool = mw_default_pool()))
-    return mw_fail(MIXWRIGHT_THREAD_ERROR, "the threads of the process could not be started");
-  int64_t grain = count / ((int64_t)mixwright_pool_threads(pool) * PIECES_PER_THREAD);
-  if (options->parallel_for)
-    options->parallel_for(options->parallel_context, count, 1, run_range, &run);
-  else
-    mw_pool_run(pool, count, grain > 0 ? grain : 1, run_range, &run);
+  MW_CHECK(mw_parallel_for(options, count, run_range, &run));
   if (atomic_load(&run.out_of_memory))
     return mw_fail(MIXWRIGHT_OUT_OF_MEMORY, "mixer '%s': no memory for %lld bytes of scratch",
                    kernel->mixer, (long long)phase->scratch_bytes);
   return MIXWRIGHT_OK;
 }
 
-static mixwright_status run_phases(const mixwright_kernel *kernel, const mw_binding *binding,
+static mixwright_status run_phases(const mixwright_kernel *kernel, mw_binding *binding,
                                    const mixwright_options *options) {
   int64_t *first_tasks = NULL;
   if (binding->segments) {
@@ -206,8 +212,12 @@ static mixwright_status run_phases(const mixwright_kernel *kernel, const mw_bind
                      kernel->mixer, (long long)binding->batch);
   }
   mixwright_status status = MIXWRIGHT_OK;
-  for (int32_t n = 0; n < kernel->num_phases && status == MIXWRIGHT_OK; ++n)
-    status = run_phase(kernel, n, binding, options, first_tasks);
+  int64_t runs = mw_count_runs(binding);
+  for (int64_t run = 0; run < runs && status == MIXWRIGHT_OK; ++run) {
+    status = mw_begin_run(kernel, binding, run, options);
+    for (int32_t n = 0; n < kernel->num_phases && status == MIXWRIGHT_OK; ++n)
+      status = run_phase(kernel, n, binding, options, first_tasks);
+  }
   free(first_tasks);
   return status;
 }

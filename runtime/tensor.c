@@ -56,7 +56,11 @@ static places place_dims(const mw_progress *call, int32_t index, int ndim) {
   int has_tables = call->binding->caches[index].tables != NULL;
   if (has_tables)
     result.batch_axis = "pages";
-  if (has_tables || (!is_param && (packed ? !is_packed(arg) : call->layout != MIXWRIGHT_SINGLE)))
+  int in_slots = call->binding->slots && arg->kind == MIXWRIGHT_STATE;
+  if (in_slots)
+    result.batch_axis = "slots";
+  if (has_tables || in_slots ||
+      (!is_param && (packed ? !is_packed(arg) : call->layout != MIXWRIGHT_SINGLE)))
     result.batch = leading++;
   if (call->layout != MIXWRIGHT_SINGLE && arg->kind != MIXWRIGHT_POSITION &&
       (!is_param || ndim == arg->rank + 1))
@@ -226,6 +230,9 @@ mixwright_status mw_bind_tensor(mw_progress *call, int32_t index, const DLTensor
   if (cache->tables) {
     cache->pages_there = tensor->shape[where.batch];
     cache->page_stride = strides[where.batch];
+  } else if (binding->slots && arg->kind == MIXWRIGHT_STATE) {
+    MW_CHECK(agree(arg, "slots", tensor->shape[0], &binding->slots_there, &call->slots_by));
+    bound->batch_stride = strides[0] * bytes;
   } else if (where.batch >= 0) {
     MW_CHECK(
         agree(arg, where.batch_axis, tensor->shape[where.batch], &binding->batch, &call->batch_by));

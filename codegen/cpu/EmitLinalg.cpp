@@ -76,7 +76,7 @@ LogicalResult PhaseEmitter::emitLinalg(linalg::LinalgOp op) {
     loops.operands.push_back(scalar);
   }
   for (unsigned index = 0, e = op->getNumResults(); index < e; ++index)
-    loops.results.push_back(tiles[op->getResult(index)] = getPlace(op, index));
+    loops.results.push_back(tiles[op->getResult(index)] = getResultPlace(op, index));
 
   bool reduces = op.getNumLoops() != op.getNumParallelLoops();
   for (unsigned loop = 0; reduces && loop < loops.sizes.size(); ++loop)

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/InPlaceLoads.h"
+#include "codegen/cpu/InPlaceStores.h"
 #include "codegen/cpu/Memory.h"
 #include "codegen/cpu/PhaseEmitter.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -99,17 +100,50 @@ static Extent getExtent(KernelBuilder &k, Value offset, bool nonNegative, int64_
   return extent;
 }
 
+Value View::getDistance(KernelBuilder &k, size_t dim, Value position) const {
+  IntegerAttr step;
+  Value direct = matchPattern(strides[dim], m_Constant(&step))
+                     ? k.scale(position, step.getInt())
+                     : arith::MulIOp::create(k.b, k.loc, position, strides[dim]).getResult();
+  if (dim > 0 || !paging)
+    return direct;
+  // Most caches are one page in order.
+  auto pointerType = paging->table.getType();
+  Value null = LLVM::ZeroOp::create(k.b, k.loc, pointerType);
+  Value hasTable = LLVM::ICmpOp::create(k.b, k.loc, LLVM::ICmpPredicate::ne, paging->table, null);
+  Value hasPages = k.compare(arith::CmpIPredicate::sgt, paging->pages, k.constant(1));
+  Value isPaged = arith::OrIOp::create(k.b, k.loc, hasTable, hasPages);
+  auto branch = scf::IfOp::create(k.b, k.loc, direct.getType(), isPaged, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(k.b);
+  k.b.setInsertionPointToStart(branch.thenBlock());
+  Value quotient = arith::DivUIOp::create(k.b, k.loc, position, paging->pageRows);
+  Value row = arith::RemUIOp::create(k.b, k.loc, position, paging->pageRows);
+  Value page = arith::RemUIOp::create(k.b, k.loc, quotient, paging->pages);
+  auto lookup = scf::IfOp::create(k.b, k.loc, page.getType(), hasTable, /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard inner(k.b);
+    k.b.setInsertionPointToStart(lookup.thenBlock());
+    Value entry = k.load(paging->table, k.b.getI32Type(), page, 1);
+    Value number = arith::ExtSIOp::create(k.b, k.loc, k.b.getI64Type(), entry);
+    scf::YieldOp::create(k.b, k.loc, number);
+    k.b.setInsertionPointToStart(lookup.elseBlock());
+    scf::YieldOp::create(k.b, k.loc, page);
+  }
+  Value start = arith::MulIOp::create(k.b, k.loc, lookup.getResult(0), paging->pageStride);
+  Value inPage = arith::MulIOp::create(k.b, k.loc, row, strides[dim]);
+  scf::YieldOp::create(k.b, k.loc, k.add(start, inPage));
+  k.b.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(k.b, k.loc, direct);
+  return branch.getResult(0);
+}
+
 Window::Window(KernelBuilder &k, const View &view, ValueRange offsets, ArrayRef<bool> nonNegative,
                ArrayRef<int64_t> shape, Value absent)
     : k(k), shape(shape), start(k.constant(0)), outside(absent) {
   size_t leading = offsets.size() - shape.size();
   for (auto [dim, offset] : llvm::enumerate(offsets)) {
     Value at = k.toInt(offset);
-    IntegerAttr step;
-    Value distance = matchPattern(view.strides[dim], m_Constant(&step))
-                         ? k.scale(at, step.getInt())
-                         : arith::MulIOp::create(k.b, k.loc, at, view.strides[dim]).getResult();
-    start = k.add(start, distance);
+    start = k.add(start, view.getDistance(k, dim, at));
     if (dim >= leading) {
       extents.push_back(getExtent(k, at, nonNegative[dim], shape[dim - leading], view.sizes[dim]));
       strides.push_back(view.strides[dim]);
@@ -351,6 +385,20 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
   return success();
 }
 
+Tile PhaseEmitter::getResultPlace(linalg::LinalgOp op, unsigned index) {
+  Tile place = getPlace(op, index);
+  tile::StoreOp store = getInPlaceStore(op, k.lanes);
+  auto found = store ? views.find(store.getView()) : views.end();
+  if (found == views.end())
+    return place;
+  auto [offsets, nonNegative] =
+      getOffsets(store.getOffsets(), [&](Value offset) { return getScalar(offset); });
+  Window window(k, found->second, offsets, nonNegative, place.shape, {});
+  Tile there = getInView(k, place, found->second, window.origin());
+  Value inside = storedInPlace[store] = window.isInside();
+  return inside ? choose(k, inside, there, place) : there;
+}
+
 /// The rows that an iteration of a loop stores are asked for when it begins.
 void PhaseEmitter::prefetchStoredRows(scf::ForOp loop) {
   for (auto store : loop.getOps<tile::StoreOp>()) {
@@ -410,6 +458,11 @@ LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
         },
         nullptr);
   };
+  if (auto done = storedInPlace.find(op); done != storedInPlace.end()) {
+    if (done->second)
+      k.ifThen(k.negate(done->second), emit);
+    return success();
+  }
   if (!isOptional(op.getView(), "state_out")) {
     emit();
     return success();

@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/InPlaceLoads.h"
 #include "codegen/Accesses.h"
+#include "codegen/cpu/InPlaceStores.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -44,7 +45,7 @@ bool cpu::isReadableInPlace(tile::LoadOp load, int64_t lanes) {
   int64_t offset;
   bool isContiguous = type.getRank() > 0 && succeeded(view.getStridesAndOffset(strides, offset)) &&
                       strides.back() == 1;
-  bool isWritten = llvm::any_of(load.getView().getUsers(), llvm::IsaPred<tile::StoreOp>);
   bool isConverted = type.getElementType() != view.getElementType();
-  return isContiguous && !isWritten && !isConverted && areUsersContent(load.getResult(), lanes);
+  return isContiguous && !isConverted && !isOverwritten(load) &&
+         areUsersContent(load.getResult(), lanes);
 }

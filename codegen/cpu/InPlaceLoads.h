@@ -19,8 +19,8 @@
 namespace mix::cpu {
 
 /// Whether all users of the tile read it with any strides between rows and never read
-/// beyond the end of a row. `lanes` are those of the phase. The phase must not write to
-/// the tensor.
+/// beyond the end of a row, before anything is stored to the tensor. `lanes` are those of
+/// the phase.
 bool isReadableInPlace(tile::LoadOp load, int64_t lanes);
 
 } // namespace mix::cpu

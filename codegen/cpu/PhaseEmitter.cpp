@@ -35,7 +35,7 @@ LogicalResult PhaseEmitter::run() {
 }
 
 /// Reads pointers, strides and sizes of the arguments from the instance
-/// (`mixwright_instance`: data, strides, sizes).
+/// (`mixwright_instance`: data, strides, sizes, paging).
 void PhaseEmitter::bindArguments() {
   auto pointer = LLVM::LLVMPointerType::get(k.b.getContext());
   Type i64 = k.b.getI64Type();
@@ -46,6 +46,12 @@ void PhaseEmitter::bindArguments() {
   Value data = loadPointer(function.getArgument(0), 0);
   Value strides = loadPointer(function.getArgument(0), 1);
   Value sizes = loadPointer(function.getArgument(0), 2);
+  // table, pages, page_rows, page_stride
+  auto loadPaging = [&](int64_t index) -> Paging {
+    Value base = loadPointer(function.getArgument(0), 3);
+    auto field = [&](int64_t n) { return k.load(base, i64, k.constant(4 * index + n), 1); };
+    return {loadPointer(base, 4 * index), field(1), field(2), field(3)};
+  };
   Value null = LLVM::ZeroOp::create(k.b, k.loc, pointer);
   llvm::StringMap<Value> initial;
   for (auto [index, argument] : llvm::enumerate(phase.getArguments())) {
@@ -75,6 +81,8 @@ void PhaseEmitter::bindArguments() {
                                                   : k.constant(type.getDimSize(dim)));
     }
     auto kind = phase.getArgAttrOfType<StringAttr>(index, "mix.kind");
+    if (kind && kind.getValue() == "cache")
+      view.paging = loadPaging(index);
     if (kind && kind.getValue() == "state_in")
       if (auto name = phase.getArgAttrOfType<StringAttr>(index, "mix.name"))
         initial[name.getValue()] = view.pointer;

@@ -32,12 +32,22 @@
 
 namespace mix::cpu {
 
+/// Where the rows of a cache are (`mixwright_paging`).
+struct Paging {
+  mlir::Value table, pages, pageRows, pageStride; ///< A pointer, and i64
+};
+
 /// A tensor of the caller: the argument's place in `mixwright_instance`.
 struct View {
   mlir::Value pointer;
   mlir::Type element;
   llvm::SmallVector<mlir::Value> strides, sizes; ///< i64
   bool lastIsUnit = false;                       ///< The last dimension has stride 1.
+  std::optional<Paging> paging = {};             ///< Of a cache.
+
+  /// How far from the start, in elements, a position along a dimension lies. A block of rows
+  /// of a cache lies in one page.
+  mlir::Value getDistance(KernelBuilder &k, size_t dim, mlir::Value position) const;
 };
 
 class PhaseEmitter {
@@ -71,6 +81,8 @@ private:
   // EmitMemory.cpp
   mlir::LogicalResult emitLoad(tile::LoadOp op);
   mlir::LogicalResult emitStore(tile::StoreOp op);
+  /// The place of a result, or the memory where it is stored.
+  Tile getResultPlace(mlir::linalg::LinalgOp op, unsigned index);
   void prefetchStoredRows(mlir::scf::ForOp loop);
   mlir::LogicalResult emitExtractSlice(mlir::tensor::ExtractSliceOp op);
   mlir::LogicalResult emitInsertSlice(mlir::tensor::InsertSliceOp op);
@@ -111,6 +123,8 @@ private:
   mlir::IRMapping scalars;
   llvm::DenseMap<mlir::Value, Tile> tiles;
   llvm::DenseMap<mlir::Value, View> views;
+  /// Stores whose tile was made in place, and whether it was (null: always).
+  llvm::DenseMap<mlir::Operation *, mlir::Value> storedInPlace;
   Prefetches prefetches;
 };
 

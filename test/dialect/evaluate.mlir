@@ -284,3 +284,16 @@ func.func @blocks_are_counted() -> (tensor<?xi64, #mix.axes<["C"]>> {mix.name = 
   %o = mix.bind %b along "b:C" : tensor<?xi64, #mix.axes<["b:C"]>> to tensor<?xi64, #mix.axes<["C"]>>
   return %o : tensor<?xi64, #mix.axes<["C"]>>
 }
+
+// Rows of new tokens come behind those that the cache holds; what else the cache holds does not count.
+// CHECK-LABEL: rows_are_appended
+// CHECK: o[T.all=3] = 1 7 8
+func.func @rows_are_appended() -> (tensor<3xf64, #mix.axes<["T.all"]>> {mix.name = "o"})
+    attributes {mix.mixer} {
+  %rows = arith.constant dense<[7.0, 8.0]> : tensor<2xf64, #mix.axes<["T"]>>
+  %cache = arith.constant dense<[1.0, 2.0, 3.0]> : tensor<3xf64, #mix.axes<["T.all"]>>
+  %position = arith.constant dense<1> : tensor<i64>
+  %o = mix.append %rows to %cache at %position along "T" : tensor<2xf64, #mix.axes<["T"]>>,
+    tensor<3xf64, #mix.axes<["T.all"]>>, tensor<i64>
+  return %o : tensor<3xf64, #mix.axes<["T.all"]>>
+}

@@ -650,3 +650,23 @@ func.func @streamed_reduction_c4_count(%s: tensor<?x?xf64, #mix.axes<["i:T", "j:
     : (tensor<?x?xf64, #mix.axes<["i:T", "j:T"]>>, tensor<?x?xi1, #mix.axes<["i:T", "j:T"]>>, tensor<f64>) -> tensor<?xf64, #mix.axes<["i:T"]>>
   return
 }
+
+// -----
+
+func.func @append_c1(%k: tensor<?xf64, #mix.axes<["j:T"]>>, %cache: tensor<?xf64, #mix.axes<["T.all"]>>,
+                     %position: tensor<i64>) {
+  // expected-error @below {{expects a plain axis of the rows, got 'j:T'}}
+  %all = mix.append %k to %cache at %position along "j:T" : tensor<?xf64, #mix.axes<["j:T"]>>,
+    tensor<?xf64, #mix.axes<["T.all"]>>, tensor<i64>
+  return
+}
+
+// -----
+
+func.func @append_c1_cache(%k: tensor<?x2xf64, #mix.axes<["T", "K"]>>,
+                           %cache: tensor<?x2xf64, #mix.axes<["T", "K"]>>, %position: tensor<i64>) {
+  // expected-error @below {{expects a cache of type 'tensor<?x2xf64, #mix.axes<["T.all", "K"]>>'}}
+  %all = mix.append %k to %cache at %position along "T" : tensor<?x2xf64, #mix.axes<["T", "K"]>>,
+    tensor<?x2xf64, #mix.axes<["T", "K"]>>, tensor<i64>
+  return
+}

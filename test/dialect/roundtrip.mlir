@@ -110,3 +110,13 @@ func.func @attention(%s: tensor<?x?xf64, #mix.axes<["i:T", "j:T"]>>,
         tensor<?x8xf64, #mix.axes<["i:T", "V"]>>)
   return
 }
+
+// CHECK-LABEL: func.func @steps
+func.func @steps(%k: tensor<?x8xf64, #mix.axes<["T", "K"]>>,
+                 %cache: tensor<?x8xf64, #mix.axes<["T.all", "K"]>>, %position: tensor<i64>) {
+  // CHECK: mix.append %{{.*}} to %{{.*}} at %{{.*}} along "T" : tensor<?x8xf64, #mix.axes<["T", "K"]>>,
+  // CHECK-SAME: tensor<?x8xf64, #mix.axes<["T.all", "K"]>>, tensor<i64>
+  %all = mix.append %k to %cache at %position along "T" : tensor<?x8xf64, #mix.axes<["T", "K"]>>,
+    tensor<?x8xf64, #mix.axes<["T.all", "K"]>>, tensor<i64>
+  return
+}

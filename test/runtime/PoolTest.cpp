@@ -22,8 +22,8 @@ void countRun(const mixwright_instance *view, int64_t, int64_t token, void *) {
 }
 
 const mixwright_space countSpace = {"T", -1, 0};
-const mixwright_arg countArg = {
-    "n", MIXWRIGHT_OUTPUT, MIXWRIGHT_F64, 1, {{"T", -1, 0}}, 0, 0, nullptr};
+const mixwright_arg countArg = {"n", MIXWRIGHT_OUTPUT, MIXWRIGHT_F64, 1, {{"T", -1, 0}}, 0,
+                                0,   nullptr};
 
 mixwright_status runCount(Tensor &counts, mixwright_options options) {
   const mixwright_phase phase = {countRun, 1, 0, 1, 0, 0, -1};

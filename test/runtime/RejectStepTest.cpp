@@ -85,7 +85,8 @@ TEST(RejectStep, PageThatIsNotThere) {
 TEST(RejectStep, TwoSequencesWriteToOnePage) {
   Steps steps({.pageRows = 8});
   steps.keyTable.pages[0] = steps.keyTable.pages[3] = 5;
-  expectRefused(steps, {2, 2}, "block table of 'keys': sequences 0 and 1 both write to page 5");
+  expectRefused(steps, {2, 2},
+                "block table of 'keys': sequence 0 writes to page 5, which sequence 1 uses too");
 }
 
 TEST(RejectStep, PagesOfBrokenBlocks) {
@@ -97,6 +98,30 @@ TEST(RejectStep, BlockTableOfOtherSequences) {
   Steps steps({.pageRows = 8});
   steps.recentTable.shape[0] = 1;
   expectRefused(steps, {1, 1}, "block table of 'recent': 1 sequences, but the call has 2");
+}
+
+TEST(RejectStep, Slots) {
+  Steps steps({.slots = 3});
+  expectRefused(steps, {3, 3}, "state_slots: sequence 0 has 3 new tokens, but slots for 2");
+  int32_t &read = steps.slotTable.pages[3];
+  int32_t own = std::exchange(read, 6);
+  expectRefused(steps, {2, 2}, "state_slots: slot 0 of sequence 1 is 6, but the states have 6");
+  read = steps.slotTable.pages[1];
+  expectRefused(steps, {1, 1},
+                ("state_slots: sequence 0 writes to slot " + std::to_string(read) +
+                 ", which sequence 1 uses too")
+                    .c_str());
+  // Both may go on from one state.
+  read = steps.slotTable.pages[0];
+  EXPECT_EQ(steps.run({1, 1}), MIXWRIGHT_OK) << mixwright_last_error();
+  read = own;
+  steps.slotTable.shape[0] = 1;
+  EXPECT_EQ(steps.run({1, 1}), MIXWRIGHT_INVALID_ARGUMENT);
+  EXPECT_STREQ(mixwright_last_error(), "state_slots: 1 sequences, but the call has 2");
+  steps.slotTable.shape[0] = 2;
+  steps.slotTable.shape[1] = 0;
+  EXPECT_EQ(steps.run({1, 1}), MIXWRIGHT_INVALID_ARGUMENT);
+  EXPECT_STREQ(mixwright_last_error(), "state_slots: expected at least one slot for each sequence");
 }
 
 TEST(RejectStep, CacheWithHeadsThatShareNothing) {

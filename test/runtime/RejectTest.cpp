@@ -228,6 +228,19 @@ TEST_F(Reject, UnknownLayout) {
   expectInvalid("unknown layout 9");
 }
 
+TEST_F(Reject, SlotsWithoutAStateInPlace) {
+  int32_t slots[2] = {0, 1};
+  int64_t shape[2] = {2, 1};
+  DLTensor table = {};
+  table.data = slots;
+  table.device = {kDLCPU, 0};
+  table.ndim = 2;
+  table.dtype = {kDLInt, 32, 1};
+  table.shape = shape;
+  options.state_slots = &table;
+  expectInvalid("state_slots: mixer 'block_sums' in the form recurrent updates no state in place");
+}
+
 TEST_F(Reject, WorkspaceTooSmall) {
   alignas(64) char memory[64];
   options.workspace = memory;

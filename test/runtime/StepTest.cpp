@@ -85,6 +85,39 @@ TEST(Step, PagesThatAreOnlyReadMayBeShared) {
   steps.expectDefinition();
 }
 
+TEST(Step, StatesInAPool) {
+  Steps steps({.batch = 3, .slots = 1, .seed = 10});
+  steps.runAll(3);
+  steps.expectDefinition();
+}
+
+/// Draft tokens: of 4 new tokens 1 to 4 are accepted, and the others had again.
+TEST(Step, TokensCanBeTakenBack) {
+  for (bool packed : {false, true}) {
+    Steps steps(
+        {.batch = 3, .pageRows = 4, .recentRows = 8, .slots = 5, .packed = packed, .seed = 11});
+    std::mt19937 random(1);
+    while (!steps.isDone()) {
+      std::vector<double> before = steps.state.memory;
+      std::vector<int64_t> counts(3);
+      for (int64_t b = 0; b < 3; ++b)
+        counts[b] = std::min<int64_t>(4, steps.setup.tokens - steps.positions[b]);
+      ASSERT_EQ(steps.run(counts), MIXWRIGHT_OK) << mixwright_last_error();
+      // The slot that a sequence came from is as it was.
+      int64_t size = steps.setup.heads * Steps::K;
+      for (int64_t b = 0; b < 3; ++b)
+        ASSERT_EQ(std::memcmp(&before[steps.getSlot(b) * size],
+                              &steps.state.memory[steps.getSlot(b) * size], size * sizeof(double)),
+                  0);
+      unsigned drawn = random();
+      for (int64_t b = 0; b < 3; ++b, drawn = packed ? random() : drawn)
+        if (counts[b] > 0)
+          steps.goOnAfter(b, 1 + drawn % counts[b], counts[b]);
+    }
+    steps.expectDefinition();
+  }
+}
+
 TEST(Step, SameBitsWhateverTheThreadsTheBatchAndThePages) {
   Steps whole({.batch = 4, .tokens = 37, .seed = 9});
   whole.runAll(3);

@@ -22,6 +22,7 @@ public:
     int64_t pageRows = 0;   ///< 0: caches in one piece
     int64_t pageGap = 0;    ///< elements between pages that belong to nobody
     int64_t recentRows = 0; ///< of the cache with a window; 0: as many as tokens
+    int64_t slots = 0;      ///< > 0: of each sequence, in a pool of states
     bool packed = false, narrowPositions = false;
     unsigned seed = 0;
   };
@@ -37,13 +38,16 @@ public:
         k({given.batch, given.tokens, given.keyHeads, K}, 0),
         o({given.batch, given.tokens, given.heads, K}, NAN),
         state(isSingle() ? std::vector<int64_t>{K}
-                         : std::vector<int64_t>{given.batch, given.heads, K},
+                         : std::vector<int64_t>{given.batch * std::max<int64_t>(1, given.slots),
+                                                given.heads, K},
               NAN),
         keys(makeCache(given.tokens, given.keyHeads)),
         recent(makeCache(given.recentRows ? given.recentRows : given.tokens, given.heads)),
         positions(given.batch, 0), random(given.seed) {
     x.fillRandom(random);
     k.fillRandom(random);
+    if (setup.slots > 0)
+      slotTable = shuffle(setup.slots);
     if (setup.pageRows > 0) {
       keyTable = makeTable(given.tokens);
       recentTable = makeTable(given.recentRows ? given.recentRows : given.tokens);
@@ -108,8 +112,19 @@ public:
             ASSERT_NEAR(o.at({b, t, h, d}), running + weighted + recentSum, 1e-9)
                 << "b=" << b << " t=" << t << " h=" << h << " d=" << d;
           }
-          ASSERT_NEAR(state.memory[(b * setup.heads + h) * K + d], running, 1e-12);
+          ASSERT_NEAR(state.memory[(getSlot(b) * setup.heads + h) * K + d], running, 1e-12);
         }
+  }
+
+  /// The slot that a sequence goes on from.
+  int64_t getSlot(int64_t b) const {
+    return setup.slots > 0 ? slotTable.pages[b * setup.slots] : b;
+  }
+  /// Goes on from the state after new token `tokens` of the last call, which had
+  /// `counts[b]`: those after it are taken back.
+  void goOnAfter(int64_t b, int64_t tokens, int64_t count) {
+    positions[b] -= count - tokens;
+    std::swap(slotTable.pages[b * setup.slots], slotTable.pages[b * setup.slots + tokens]);
   }
 
   void copyTokens(int64_t from, int64_t to, int64_t count) {
@@ -143,7 +158,7 @@ public:
     int64_t shape[2] = {0, 0};
     DLTensor view = {};
   };
-  Table keyTable, recentTable;
+  Table keyTable, recentTable, slotTable;
   mixwright_options options = {};
 
 private:
@@ -172,9 +187,11 @@ private:
   }
 
   /// Pages of all sequences in random order.
-  Table makeTable(int64_t rows) {
+  Table makeTable(int64_t rows) { return shuffle((rows + setup.pageRows - 1) / setup.pageRows); }
+
+  /// Places of all sequences in random order.
+  Table shuffle(int64_t pages) {
     Table table;
-    int64_t pages = (rows + setup.pageRows - 1) / setup.pageRows;
     table.shape[0] = setup.batch;
     table.shape[1] = pages;
     table.pages.resize(setup.batch * pages);
@@ -238,6 +255,8 @@ private:
     options.num_packings = setup.packed;
     options.block_tables = tables;
     options.num_block_tables = setup.pageRows > 0 ? 2 : 0;
+    slotTable.view = describe(slotTable.pages.data(), 32, 2, slotTable.shape);
+    options.state_slots = setup.slots > 0 ? &slotTable.view : nullptr;
     options.pool = pool;
     DLTensor *views[] = {&xNow.view, &kNow.view,   &position, &state.view,
                          &keys.view, &recent.view, &oNow.view};

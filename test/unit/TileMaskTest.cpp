@@ -179,6 +179,26 @@ protected:
     EXPECT_EQ(mayHold, any) << "empty blocks are not told from partial ones";
   }
 
+  /// Checks what is known of `i - j` where the mask is true.
+  void checkDistances(const Expr &mask, bool isExact) {
+    Interval found = analyse().getDistances(mask.value, "i:T", "j:T");
+    std::optional<int64_t> first, last;
+    for (int64_t i = 0; i < kTokens; ++i)
+      for (int64_t j = 0; j < kTokens; ++j)
+        if (mask.at(i, j)) {
+          first = std::min(first.value_or(i - j), i - j);
+          last = std::max(last.value_or(i - j), i - j);
+        }
+    if (!first)
+      return;
+    EXPECT_LE(found.first.value_or(*first), *first) << "some keys are farther in the future";
+    EXPECT_GE(found.last.value_or(*last), *last) << "some keys are farther in the past";
+    if (isExact) {
+      EXPECT_EQ(found.first, first);
+      EXPECT_EQ(found.last, last);
+    }
+  }
+
   /// The same for all blocks of a few sizes.
   void checkBlocks(const Expr &mask, bool isExact) {
     for (int64_t rows : {1, 5, 8})
@@ -338,12 +358,41 @@ TEST_F(TileMaskTest, HugeConstantsAreLeftAlone) {
   checkBlocks(lt(sub(row(), key()), constant(huge)), false);
 }
 
+TEST_F(TileMaskTest, Distances) {
+  Expr causal = le(key(), row());
+  checkDistances(both(causal, lt(sub(row(), key()), constant(9))), true);
+  checkDistances(le(abs(sub(row(), key())), constant(4)), true);
+  checkDistances(both(causal, eq(div(key(), 6), div(row(), 6))), true);
+  checkDistances(both(causal, ge(div(key(), 6), sub(div(row(), 6), constant(2)))), true);
+  checkDistances(both(causal, lt(key(), add(mul(div(row(), 4), constant(4)), constant(2)))), false);
+  checkDistances(either(both(causal, lt(sub(row(), key()), constant(3))), eq(key(), row())), true);
+  // Without a window nothing is known of the past, and without causality nothing of the future.
+  Interval past = analyse().getDistances(causal.value, "i:T", "j:T");
+  EXPECT_EQ(past.first, 0);
+  EXPECT_FALSE(past.last);
+  EXPECT_FALSE(analyse().getDistances(eq(data(), constant(1)).value, "i:T", "j:T").first);
+}
+
+TEST_F(TileMaskTest, DistancesOfIndices) {
+  auto getDistances = [&](const Expr &index) {
+    Interval found = analyse().getDistances(index.value, row().value);
+    return std::pair(found.first, found.last);
+  };
+  using Found = std::pair<std::optional<int64_t>, std::optional<int64_t>>;
+  EXPECT_EQ(getDistances(sub(row(), constant(3))), Found(3, 3));
+  EXPECT_EQ(getDistances(add(row(), constant(1))), Found(-1, -1));
+  EXPECT_EQ(getDistances(mul(div(row(), 4), constant(4))), Found(0, 3));
+  EXPECT_EQ(getDistances(div(row(), 2)), Found(0, std::nullopt));
+  EXPECT_EQ(getDistances(sub(row(), key())), Found(0, std::nullopt));
+}
+
 TEST_F(TileMaskTest, RandomPredicatesAreSound) {
   unsigned seed = std::random_device()();
   std::mt19937 random(seed);
   for (int n = 0; n < 300 && !HasFailure(); ++n) {
     builder.setInsertionPointToEnd(module->getBody());
     Expr mask = randomPredicate(random, 3);
+    checkDistances(mask, false);
     for (int block = 0; block < 8; ++block) {
       int64_t i0 = random() % kTokens, j0 = random() % kTokens;
       int64_t i1 = std::min<int64_t>(kTokens - 1, i0 + random() % 9);

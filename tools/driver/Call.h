@@ -46,6 +46,11 @@ struct CallShape {
 struct Call {
   CallShape shape;
   TensorMap inputs, states;
+  /// Of a step form: the number of earlier tokens of each sequence, and tables of the
+  /// pages of caches (by name; "": of all). `states` then holds all that is kept between
+  /// calls.
+  std::optional<Tensor> position{};
+  TensorMap blockTables{};
 };
 
 /// Checks the tensors against the declarations and fills `call.shape`. `layout` is
@@ -73,6 +78,9 @@ llvm::Error packShape(const Signature &signature, const TensorMap &offsets, Call
 /// signature has no size; `option` is where the user can give it.
 llvm::Error completeSizes(const Signature &signature, SizeMap &sizes,
                           llvm::StringRef option = "--size");
+
+/// The heads that a tensor has; 1 if it has no such dimension.
+int64_t getHeads(const Argument &arg, const CallShape &shape, const Tensor &tensor);
 
 /// One head of one batch entry (or segment) as the evaluator takes it. Head `head` of the call
 /// reads head `head / (heads / own heads)` of a tensor with fewer.

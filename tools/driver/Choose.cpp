@@ -25,23 +25,29 @@ static bool hasFewTokens(const Signature &signature, const SizeMap &sizes) {
 Expected<FormChoice> mix::driver::parseForm(StringRef text) {
   if (text == "auto")
     return FormChoice();
-  for (Form form : {Form::Chunked, Form::Recurrent, Form::Reference})
+  for (Form form : {Form::Chunked, Form::Recurrent, Form::Step, Form::Reference})
     if (text == getFormName(form))
       return FormChoice(form);
-  return llvm::createStringError("--form: expected auto, chunked, recurrent or reference, got '" +
-                                 text + "'");
+  return llvm::createStringError(
+      "--form: expected auto, chunked, recurrent, step or reference, got '" + text + "'");
+}
+
+llvm::SmallVector<Form, 2> mix::driver::getCandidates(FormChoice wanted) {
+  if (!wanted)
+    return {Form::Chunked, Form::Recurrent};
+  if (*wanted == Form::Reference)
+    return {};
+  return {*wanted};
 }
 
 Expected<ChosenKernel> mix::driver::chooseKernel(Spec &spec, const SizeMap &sizes,
                                                  FormChoice wanted, TensorTypes types,
                                                  mlir::TimingScope *timing) {
   ChosenKernel chosen;
-  llvm::SmallVector<Form, 2> forms = {Form::Chunked, Form::Recurrent};
-  if (hasFewTokens(spec.getSignature(), sizes))
+  llvm::SmallVector<Form, 2> forms = getCandidates(wanted);
+  if (!wanted && hasFewTokens(spec.getSignature(), sizes))
     std::swap(forms.front(), forms.back());
   for (Form form : forms) {
-    if (wanted.value_or(form) != form)
-      continue;
     Expected<CompiledKernel> kernel = compile(spec, sizes, {form, types, "native", timing});
     if (kernel) {
       chosen.form = form;

@@ -16,8 +16,12 @@ namespace mix::driver {
 /// What a user asks for: one form, or none: the fastest that can be derived.
 using FormChoice = std::optional<Form>;
 
-/// "auto", "chunked", "recurrent", "reference". Error: none of these.
+/// "auto", "chunked", "recurrent", "step", "reference". Error: none of these.
 llvm::Expected<FormChoice> parseForm(llvm::StringRef text);
+
+/// The forms to try, in order, that a kernel can have: the one that was asked for, or
+/// those that take a whole sequence. None if the reference was asked for.
+llvm::SmallVector<Form, 2> getCandidates(FormChoice wanted);
 
 struct ChosenKernel {
   Form form = Form::Reference;

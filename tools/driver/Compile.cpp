@@ -8,6 +8,7 @@
 #include "tools/driver/Compile.h"
 #include "codegen/Chips.h"
 #include "codegen/cpu/Target.h"
+#include "dialect/Axes.h"
 #include "dialect/Mix.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Pipelines.h"
@@ -22,7 +23,7 @@ using llvm::StringRef;
 char NotDerivedError::ID = 0;
 
 StringRef mix::driver::getFormName(Form form) {
-  static constexpr StringRef names[] = {"chunked", "recurrent", "reference"};
+  static constexpr StringRef names[] = {"chunked", "recurrent", "step", "reference"};
   return names[static_cast<int>(form)];
 }
 
@@ -91,11 +92,33 @@ static Expected<LoweredProgram> normalize(Program program, const KernelOptions &
   return LoweredProgram{std::move(program), std::move(notes)};
 }
 
+/// Whether information moves between tokens by nothing but recurrences that have to run
+/// token by token; then the place of one of them.
+static std::optional<Location> findTokenByToken(func::FuncOp normal) {
+  std::optional<Location> loop;
+  auto result = normal.walk([&](Operation *op) {
+    if (isa<ForOp>(op))
+      loop = op->getLoc();
+    auto reduce = dyn_cast<ReduceOp>(op);
+    bool isOverTokens =
+        reduce && llvm::any_of(reduce.getAxes().getAsValueRange<StringAttr>(), isIndexAxis);
+    return isOverTokens || isa<AffineScanOp, StreamedReductionOp, PrefixOp, TopKOp>(op)
+               ? WalkResult::interrupt()
+               : WalkResult::advance();
+  });
+  return result.wasInterrupted() ? std::nullopt : loop;
+}
+
 static Expected<LoweredProgram> tile(Program program, const KernelOptions &options) {
   Expected<LoweredProgram> lowered = normalize(std::move(program), options);
   if (!lowered)
     return lowered.takeError();
   TimingScope stage = startStage(options, "Make tile programs");
+  if (options.form == Form::Chunked)
+    if (std::optional<Location> loop = findTokenByToken(lowered->program.getMixer()))
+      return llvm::make_error<NotDerivedError>(formatLocation(*loop) +
+                                               "recurrences run token by token, and all else is "
+                                               "of one token");
   ModuleOp module = *lowered->program.module;
   DiagnosticCollector diagnostics(*module.getContext());
   PassManager manager(module.getContext());

@@ -15,9 +15,9 @@
 namespace mix::driver {
 
 /// The ways in which a mixer can run. The reference is the evaluator.
-enum class Form { Chunked, Recurrent, Reference };
+enum class Form { Chunked, Recurrent, Step, Reference };
 
-/// "chunked", "recurrent", "reference".
+/// "chunked", "recurrent", "step", "reference".
 llvm::StringRef getFormName(Form form);
 
 /// How phases are cut into tiles; 0 leaves the choice to the compiler.

@@ -19,10 +19,11 @@ using namespace mix::driver;
 static constexpr int64_t numPieces = 64;
 
 /// Runs `body(piece)` for every piece and returns the seconds until the last is done.
-static double timePieces(int threads, const std::function<void(int64_t)> &body) {
+static double timePieces(int threads, const std::function<void(int64_t)> &body,
+                         int64_t pieces = numPieces) {
   std::atomic<int64_t> next{0};
   auto work = [&] {
-    for (int64_t piece = next++; piece < numPieces; piece = next++)
+    for (int64_t piece = next++; piece < pieces; piece = next++)
       body(piece);
   };
   auto start = std::chrono::steady_clock::now();
@@ -164,4 +165,28 @@ double StreamBandwidth::measure() {
       to[n] = first[n] + 0.5f * second[n];
   });
   return 3.0 * streamElements * sizeof(float) / seconds * 1e-9;
+}
+
+InPlaceBandwidth::InPlaceBandwidth(int64_t bytes, int threads)
+    : threads(threads),
+      a(ElementType::F32, {std::max<int64_t>(threads, bytes / getTypeBytes(ElementType::F32))}) {
+  a.fill(1);
+}
+
+double InPlaceBandwidth::measure() {
+  auto *data = reinterpret_cast<float *>(a.getData());
+  constexpr int64_t leastBytes = 1 << 26; // a pass of a small array takes no time
+  int64_t rounds = 1 + leastBytes / a.getBytes();
+  double seconds = timePieces(
+      threads,
+      [&](int64_t part) {
+        int64_t begin = a.getCount() * part / threads, end = a.getCount() * (part + 1) / threads;
+        for (int64_t round = 0; round < rounds; ++round) {
+          for (int64_t n = begin; n < end; ++n)
+            data[n] = 0.5f * data[n] + 0.5f;
+          asm volatile("" ::: "memory"); // every round is done
+        }
+      },
+      threads);
+  return 2.0 * static_cast<double>(rounds * a.getBytes()) / seconds * 1e-9;
 }

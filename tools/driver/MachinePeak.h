@@ -34,6 +34,19 @@ private:
   Tensor a, b, c;
 };
 
+/// GB/s of `a = s a + t` on an array of a given size, as a kernel updates a state: each
+/// byte is read and written, both are counted. Every thread has a part of its own, which
+/// may fit in its cache.
+class InPlaceBandwidth {
+public:
+  InPlaceBandwidth(int64_t bytes, int threads);
+  double measure();
+
+private:
+  int threads;
+  Tensor a;
+};
+
 } // namespace mix::driver
 
 #endif // MIXWRIGHT_TOOLS_DRIVER_MACHINEPEAK_H

@@ -25,7 +25,7 @@ Expected<ThreadPool> ThreadPool::create(int64_t threads) {
   return result;
 }
 
-static ElementType getElementType(mixwright_dtype dtype) {
+ElementType mix::driver::getElementType(mixwright_dtype dtype) {
   switch (dtype) {
   case MIXWRIGHT_F32:
     return ElementType::F32;
@@ -48,43 +48,87 @@ static DLDataType getDLType(ElementType type) {
   return {code, static_cast<uint8_t>(getTypeBytes(type) * 8), 1};
 }
 
+static DLTensor describe(Tensor &tensor, llvm::MutableArrayRef<int64_t> shape) {
+  DLTensor view = {};
+  view.data = tensor.getData();
+  view.device = {kDLCPU, 0};
+  view.ndim = static_cast<int>(shape.size());
+  view.dtype = getDLType(tensor.getType());
+  view.shape = shape.data();
+  return view;
+}
+
+BoundKernel::Binding BoundKernel::bind(const mixwright_arg &arg, const Signature &signature,
+                                       const Call &call) {
+  ElementType type = getElementType(arg.dtype);
+  Binding binding;
+  auto take = [&](const TensorMap &given) {
+    auto tensor = given.find(arg.name);
+    binding.isAbsent = tensor == given.end();
+    if (!binding.isAbsent)
+      binding.tensor = tensor->second.convertTo(type);
+  };
+  auto make = [&](const Argument *declared) {
+    binding.isResult = true;
+    binding.isAbsent = !declared;
+    if (declared)
+      binding.tensor = Tensor(type, call.shape.getShape(*declared));
+  };
+  switch (arg.kind) {
+  case MIXWRIGHT_INPUT:
+  case MIXWRIGHT_PARAM:
+    take(call.inputs);
+    break;
+  case MIXWRIGHT_STATE_IN:
+    take(call.states);
+    break;
+  case MIXWRIGHT_STATE:
+  case MIXWRIGHT_CACHE:
+    take(call.states);
+    binding.isResult = binding.isInPlace = true;
+    break;
+  case MIXWRIGHT_POSITION:
+    binding.isAbsent = !call.position;
+    if (call.position)
+      binding.tensor = *call.position;
+    break;
+  case MIXWRIGHT_OUTPUT:
+    make(signature.findOutput(arg.name));
+    break;
+  case MIXWRIGHT_STATE_OUT:
+    make(signature.findState(arg.name));
+    break;
+  case MIXWRIGHT_WORKSPACE:
+    llvm_unreachable("workspaces are the runtime's");
+  }
+  return binding;
+}
+
 BoundKernel::BoundKernel(const mixwright_kernel &kernel, const Signature &signature,
                          const Call &call)
     : kernel(kernel), layout(call.shape.layout) {
-  for (const mixwright_arg &arg : llvm::ArrayRef(kernel.args, kernel.num_args)) {
-    if (arg.kind == MIXWRIGHT_WORKSPACE)
-      continue;
-    ElementType type = getElementType(arg.dtype);
-    Binding binding;
-    binding.isResult = arg.kind == MIXWRIGHT_OUTPUT || arg.kind == MIXWRIGHT_STATE_OUT;
-    if (binding.isResult) {
-      const Argument *declared = arg.kind == MIXWRIGHT_OUTPUT ? signature.findOutput(arg.name)
-                                                              : signature.findState(arg.name);
-      binding.isAbsent = !declared;
-      if (declared)
-        binding.tensor = Tensor(type, call.shape.getShape(*declared));
-    } else {
-      const TensorMap &given = arg.kind == MIXWRIGHT_STATE_IN ? call.states : call.inputs;
-      auto tensor = given.find(arg.name);
-      binding.isAbsent = tensor == given.end();
-      if (!binding.isAbsent)
-        binding.tensor = tensor->second.convertTo(type);
-    }
-    bindings.push_back(std::move(binding));
-  }
+  for (const mixwright_arg &arg : llvm::ArrayRef(kernel.args, kernel.num_args))
+    if (arg.kind != MIXWRIGHT_WORKSPACE)
+      bindings.push_back(bind(arg, signature, call));
   for (Binding &binding : bindings) {
-    const Tensor &tensor = binding.tensor;
-    binding.shape.assign(tensor.getShape().begin(), tensor.getShape().end());
-    binding.view = {};
-    binding.view.data = binding.tensor.getData();
-    binding.view.device = {kDLCPU, 0};
-    binding.view.ndim = static_cast<int>(tensor.getRank());
-    binding.view.dtype = getDLType(tensor.getType());
-    binding.view.shape = binding.shape.data();
+    binding.shape.assign(binding.tensor.getShape().begin(), binding.tensor.getShape().end());
+    binding.view = describe(binding.tensor, binding.shape);
     views.push_back(binding.isAbsent ? nullptr : &binding.view);
   }
   if (call.shape.isPacked())
     packSegments(call.shape);
+  bindTables(call);
+}
+
+void BoundKernel::bindTables(const Call &call) {
+  for (auto &entry : call.blockTables) {
+    Table &table = tables.emplace_back();
+    table.cache = entry.getKey().str();
+    table.tensor = entry.second;
+    table.shape.assign(table.tensor.getShape().begin(), table.tensor.getShape().end());
+    table.view = describe(table.tensor, table.shape);
+    blockTables.push_back({table.cache.empty() ? nullptr : table.cache.c_str(), &table.view});
+  }
 }
 
 void BoundKernel::packSegments(const CallShape &shape) {
@@ -111,12 +155,14 @@ mixwright_options BoundKernel::getOptions() const {
   options.layout = layout;
   options.packings = packings.data();
   options.num_packings = static_cast<int32_t>(packings.size());
+  options.block_tables = blockTables.data();
+  options.num_block_tables = static_cast<int32_t>(blockTables.size());
   return options;
 }
 
 void BoundKernel::poisonResults() {
   for (Binding &binding : bindings)
-    if (binding.isResult)
+    if (binding.isResult && !binding.isInPlace)
       binding.tensor.fill(isReal(binding.tensor.getType())
                               ? NAN
                               : static_cast<double>(std::numeric_limits<int32_t>::min()));
@@ -147,7 +193,7 @@ CallResult BoundKernel::takeResults() {
     if (arg.kind == MIXWRIGHT_WORKSPACE)
       continue;
     Binding &binding = bindings[next++];
-    if (!binding.isResult)
+    if (!binding.isResult || binding.isAbsent)
       continue;
     TensorMap &group = arg.kind == MIXWRIGHT_OUTPUT ? result.outputs : result.states;
     group[arg.name] = std::move(binding.tensor);

@@ -9,6 +9,7 @@
 #define MIXWRIGHT_TOOLS_DRIVER_RUNKERNEL_H
 
 #include "tools/driver/Call.h"
+#include <list>
 
 namespace mix::driver {
 
@@ -27,8 +28,11 @@ private:
   std::unique_ptr<mixwright_pool, Destroy> pool;
 };
 
+ElementType getElementType(mixwright_dtype dtype);
+
 /// The tensors of a call as the kernel takes them: converted to its element types,
-/// with memory for outputs and final states. Can run many times.
+/// with memory for outputs and final states. Can run many times; what a step form keeps
+/// between calls is then updated by each.
 class BoundKernel {
 public:
   BoundKernel(const mixwright_kernel &kernel, const Signature &signature, const Call &call);
@@ -46,6 +50,14 @@ private:
     llvm::SmallVector<int64_t, 6> shape;
     DLTensor view;
     bool isResult = false, isAbsent = false;
+    bool isInPlace = false; ///< a result that is given too
+  };
+  /// A vector or matrix of integers that the options point to.
+  struct Table {
+    std::string cache;
+    Tensor tensor;
+    llvm::SmallVector<int64_t, 2> shape;
+    DLTensor view;
   };
   /// The cu_seqlens of one token axis.
   struct Offsets {
@@ -54,13 +66,17 @@ private:
     DLTensor view;
   };
   void packSegments(const CallShape &shape);
+  void bindTables(const Call &call);
+  static Binding bind(const mixwright_arg &arg, const Signature &signature, const Call &call);
   mixwright_options getOptions() const;
 
   const mixwright_kernel &kernel;
   mixwright_layout layout;
   std::vector<Offsets> offsets;  ///< of a packed call; never grows once made, like
   std::vector<Binding> bindings; ///< this: views point into both
+  std::list<Table> tables;
   std::vector<mixwright_packing> packings;
+  std::vector<mixwright_block_table> blockTables;
   std::vector<DLTensor *> views;
 };
 

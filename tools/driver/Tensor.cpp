@@ -122,6 +122,13 @@ Tensor Tensor::convertTo(ElementType other) const {
   return result;
 }
 
+Tensor Tensor::takePart(int64_t index, llvm::ArrayRef<int64_t> shape) const {
+  Tensor part(type, shape);
+  if (part.getBytes() > 0)
+    std::memcpy(part.getData(), getData() + index * part.getBytes(), part.getBytes());
+  return part;
+}
+
 void Tensor::fill(double value) {
   for (int64_t index = 0, count = getCount(); index < count; ++index)
     set(index, value);

@@ -71,6 +71,8 @@ public:
   /// The same numbers in another type, rounded where need be.
   Tensor convertTo(ElementType other) const;
   void fill(double value);
+  /// Elements from `index` times their number on, in a shape of that many.
+  Tensor takePart(int64_t index, llvm::ArrayRef<int64_t> shape) const;
 
 private:
   struct Free {

@@ -21,15 +21,23 @@ namespace mix {
 /// A tensor in the layout that the kernel sees, with a gap after every row.
 class GuardedTensor {
 public:
-  /// `stepsLast` says that the last dimension is strided too; `gap` is in elements.
+  /// `stepsLast` says that the last dimension is strided too; `gap` is in elements. With
+  /// `pageRows` the first dimension lies in pages of so many rows, the last page first.
   GuardedTensor(mixwright_dtype dtype, mlir::ArrayRef<int64_t> sizes, bool stepsLast,
-                int64_t gap = 5)
+                int64_t gap = 5, int64_t pageRows = 0)
       : dtype(dtype), sizes(sizes) {
     strides.assign(sizes.size(), 1);
     int64_t step = stepsLast ? 3 : 1;
     for (size_t dim = sizes.size(); dim-- > 0;) {
       strides[dim] = step;
       step = step * sizes[dim] + gap;
+    }
+    if (pageRows > 0) {
+      for (int64_t pages = (sizes.front() + pageRows - 1) / pageRows; pages-- > 0;)
+        table.push_back(static_cast<int32_t>(pages));
+      paging = {table.data(), static_cast<int64_t>(table.size()), pageRows,
+                pageRows * strides[0] + 7};
+      step = paging.page_stride * std::max<int64_t>(paging.pages, 1);
     }
     bytes = step * elementBytes();
     // 0xff is NaN in every real type.
@@ -62,6 +70,9 @@ public:
 
   mixwright_dtype dtype;
   mlir::SmallVector<int64_t> sizes, strides;
+  /// Of a paged one.
+  std::vector<int32_t> table;
+  mixwright_paging paging = {};
 
 private:
   int64_t elementBytes() const {
@@ -119,8 +130,12 @@ private:
     std::function<void(size_t, int64_t)> walk = [&](size_t dim, int64_t at) {
       if (dim == sizes.size())
         return body(n++, at);
-      for (int64_t i = 0; i < sizes[dim]; ++i)
-        walk(dim + 1, at + i * strides[dim]);
+      for (int64_t i = 0; i < sizes[dim]; ++i) {
+        bool isPaged = dim == 0 && paging.table;
+        walk(dim + 1, isPaged ? table[i / paging.page_rows] * paging.page_stride +
+                                    i % paging.page_rows * strides[dim]
+                              : at + i * strides[dim]);
+      }
     };
     walk(0, 0);
   }

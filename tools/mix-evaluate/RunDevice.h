@@ -21,7 +21,7 @@ struct EmulatorRun {
 };
 
 /// Compiles the phases of a mixer for a GPU and runs them on the emulator, for two heads that
-/// share their inputs and must give the same bits. Hostile like `runOnCpu`; an error
+/// share their inputs and must give the same bits. Hostile like `compileForCpu`; an error
 /// too if the emulator finds anything.
 llvm::Expected<Evaluation> runOnEmulator(mlir::ModuleOp module, llvm::StringRef mixer,
                                          const EmulatorRun &options,

@@ -48,8 +48,9 @@ private:
 } // namespace
 
 const Array *Call::find(const mixwright_arg &arg) const {
-  bool isState = arg.kind == MIXWRIGHT_STATE_IN;
-  if (!isState && arg.kind != MIXWRIGHT_INPUT && arg.kind != MIXWRIGHT_PARAM)
+  bool isState = arg.kind == MIXWRIGHT_STATE_IN || arg.kind == MIXWRIGHT_STATE;
+  if (arg.kind == MIXWRIGHT_OUTPUT || arg.kind == MIXWRIGHT_STATE_OUT ||
+      arg.kind == MIXWRIGHT_WORKSPACE)
     return nullptr;
   const llvm::StringMap<Array> &arrays = isState ? states : inputs;
   auto it = arrays.find(arg.name);
@@ -78,7 +79,9 @@ llvm::Error Call::makeTensors() {
       shape.push_back(arg.dims[dim].space >= 0 ? spaces[arg.dims[dim].space] : arg.dims[dim].size);
     if (llvm::any_of(shape, [](int64_t size) { return size < 0; }))
       return llvm::createStringError("no input gives the size of '%s'", arg.name);
-    auto tensor = std::make_unique<GuardedTensor>(arg.dtype, shape, stepsLast[n]);
+    int64_t pageRows = arg.kind == MIXWRIGHT_CACHE ? kernel.cache_block : 0;
+    auto tensor =
+        std::make_unique<GuardedTensor>(arg.dtype, shape, stepsLast[n], /*gap=*/5, pageRows);
     const Array *array = find(arg);
     if (array && ArrayRef<int64_t>(array->shape) != ArrayRef<int64_t>(shape))
       return llvm::createStringError("'%s' has another shape than the kernel expects", arg.name);
@@ -90,9 +93,7 @@ llvm::Error Call::makeTensors() {
     sizes.emplace_back();
     llvm::copy(tensor->strides, strides.back().begin());
     llvm::copy(tensor->sizes, sizes.back().begin());
-    // A cache lies in one piece.
-    int64_t rows = arg.kind == MIXWRIGHT_CACHE ? shape.front() : 0;
-    paging.push_back({nullptr, 1, (int64_t)llvm::alignTo(rows, kernel.cache_block), 0});
+    paging.push_back(tensor->paging);
     tensors.push_back(std::move(tensor));
   }
   return llvm::Error::success();
@@ -120,15 +121,16 @@ Expected<Evaluation> Call::collect() {
     const mixwright_arg &arg = kernel.args[n];
     if (!tensors[n]->gapsAreIntact())
       return llvm::createStringError("the kernel wrote beside the elements of '%s'", arg.name);
-    if (arg.kind != MIXWRIGHT_OUTPUT && arg.kind != MIXWRIGHT_STATE_OUT)
+    bool isState = arg.kind == MIXWRIGHT_STATE_OUT || arg.kind == MIXWRIGHT_STATE ||
+                   arg.kind == MIXWRIGHT_CACHE;
+    if (arg.kind != MIXWRIGHT_OUTPUT && !isState)
       continue;
     Array array;
     for (int32_t dim = 0; dim < arg.rank; ++dim)
       array.axes.push_back(arg.dims[dim].axis);
     array.shape.assign(tensors[n]->sizes.begin(), tensors[n]->sizes.end());
     array.data = tensors[n]->get();
-    (arg.kind == MIXWRIGHT_OUTPUT ? evaluation.outputs : evaluation.states)[arg.name] =
-        std::move(array);
+    (isState ? evaluation.states : evaluation.outputs)[arg.name] = std::move(array);
   }
   return evaluation;
 }
@@ -142,9 +144,7 @@ Expected<Evaluation> Call::run() {
   return collect();
 }
 
-Expected<Evaluation> mix::runOnCpu(ModuleOp module, StringRef mixer, StringRef chip,
-                                   const llvm::StringMap<Array> &inputs,
-                                   const llvm::StringMap<Array> &states) {
+Expected<KernelFn> mix::compileForCpu(ModuleOp module, StringRef mixer, StringRef chip) {
   SmallVector<func::FuncOp> phases = getPhases(module, mixer);
   if (phases.empty())
     return llvm::createStringError("there is no tile program of mixer '" + mixer + "'");
@@ -165,8 +165,12 @@ Expected<Evaluation> mix::runOnCpu(ModuleOp module, StringRef mixer, StringRef c
   auto loaded = cpu::load(*object);
   if (!loaded)
     return loaded.takeError();
-  for (const mixwright_kernel *kernel : (*loaded)->getKernels())
+  std::shared_ptr<cpu::LoadedObject> code = std::move(*loaded);
+  for (const mixwright_kernel *kernel : code->getKernels())
     if (mixer == kernel->mixer)
-      return Call(*kernel, inputs, states, stepsLast).run();
+      return [=](const llvm::StringMap<Array> &inputs, const llvm::StringMap<Array> &states) {
+        (void)code; // The kernel lives in it.
+        return Call(*kernel, inputs, states, stepsLast).run();
+      };
   return llvm::createStringError("the object has no kernel of mixer '" + mixer + "'");
 }

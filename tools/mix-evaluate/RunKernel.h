@@ -10,15 +10,21 @@
 
 #include "dialect/Evaluate.h"
 #include "mlir/IR/BuiltinOps.h"
+#include <functional>
 
 namespace mix {
 
-/// Compiles the phases of a mixer for a CPU that this machine has, and runs them on one
-/// instance. Hostile on purpose: every row is followed by a gap, and gaps, outputs,
-/// workspaces and scratch hold NaN. An error if a gap was written.
-llvm::Expected<Evaluation> runOnCpu(mlir::ModuleOp module, llvm::StringRef mixer,
-                                    llvm::StringRef chip, const llvm::StringMap<Array> &inputs,
-                                    const llvm::StringMap<Array> &states);
+/// Runs one call of a mixer. Of a step form, position and caches are inputs, and `states` of the
+/// result holds the caches too.
+using KernelFn = std::function<llvm::Expected<Evaluation>(const llvm::StringMap<Array> &inputs,
+                                                          const llvm::StringMap<Array> &states)>;
+
+/// Compiles the phases of a mixer for a CPU that this machine has, to a function that runs them
+/// on one instance. Hostile on purpose: every row is followed by a gap, caches lie in pages
+/// in reverse order, and gaps, outputs, workspaces and scratch hold NaN. An error if a gap was
+/// written. The module must live as long as the function.
+llvm::Expected<KernelFn> compileForCpu(mlir::ModuleOp module, llvm::StringRef mixer,
+                                       llvm::StringRef chip);
 
 } // namespace mix
 

@@ -14,13 +14,14 @@
 #include "tools/driver/Cost.h"
 #include "tools/driver/Draw.h"
 #include "tools/driver/MachinePeak.h"
-#include "tools/driver/RunKernel.h"
+#include "tools/driver/Steps.h"
 #include "tools/mixc/Commands.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include <chrono>
+#include <random>
 
 using namespace mix;
 using namespace mix::driver;
@@ -54,9 +55,15 @@ struct BenchResult {
   int64_t bytes;
   size_t workspaceBytes;
   Samples seconds, peak, bandwidth; ///< s, GFLOP/s, GB/s
+  /// Of a step: what it keeps, read and written; and the bandwidth of updating that much.
+  int64_t stateBytes = 0, cacheBytes = 0;
+  Samples inPlace;
 
   double getGflops() const { return flops / seconds.getMedian() * 1e-9; }
   double getPeakFraction() const { return getGflops() / peak.getMedian(); }
+  double getInPlaceFraction() const {
+    return static_cast<double>(stateBytes) / seconds.getMedian() * 1e-9 / inPlace.getMedian();
+  }
   double getBandwidthFraction() const {
     return static_cast<double>(bytes) / seconds.getMedian() * 1e-9 / bandwidth.getMedian();
   }
@@ -83,6 +90,9 @@ Error measure(BoundKernel &kernel, const ThreadPool &pool, BenchResult &result) 
     return error;
   int64_t repeats = std::max<int64_t>(1, static_cast<int64_t>(leastSampleSeconds / once));
   StreamBandwidth stream(result.threads);
+  std::optional<InPlaceBandwidth> inPlace;
+  if (result.stateBytes > 0)
+    inPlace.emplace(result.stateBytes / 2, result.threads);
   double spent = 0;
   while (result.seconds.values.size() < leastSamples ||
          (spent < totalSeconds && result.seconds.values.size() < mostSamples)) {
@@ -94,6 +104,8 @@ Error measure(BoundKernel &kernel, const ThreadPool &pool, BenchResult &result) 
       });
       result.seconds.values.push_back(seconds / static_cast<double>(repeats));
       result.bandwidth.values.push_back(stream.measure());
+      if (inPlace)
+        result.inPlace.values.push_back(inPlace->measure());
     });
   }
   return error;
@@ -116,6 +128,54 @@ Expected<ChosenKernel> compileKernel(const Arguments &arguments, Spec &spec, con
   result.form = (*chosen)->form;
   result.compileMilliseconds = 1e3 * seconds;
   return std::move(*chosen);
+}
+
+/// Makes a call one that goes on after `earlier` tokens, and counts what it touches of what
+/// is kept: states are read and written, of caches the rows that the new tokens see.
+void makeStep(const mixwright_kernel &kernel, const Signature &signature, int64_t earlier,
+              Call &call, BenchResult &result) {
+  int64_t fresh = 0;
+  for (const Argument &arg : signature.inputs)
+    if (arg.kind == ArgumentKind::Input && arg.tokensFirst)
+      fresh = std::max(fresh, call.shape.sizes.lookup(arg.axes.front()));
+  call.states.clear();
+  Tensor position(ElementType::I64, {call.shape.batch});
+  position.fill(static_cast<double>(earlier));
+  call.position = std::move(position);
+  makeStepMemory(kernel, signature, {earlier + fresh, 0, fresh, false}, call);
+  for (auto &entry : call.states) {
+    std::mt19937 random(1);
+    std::normal_distribution<double> normal(0, 0.1);
+    for (int64_t n = 0, count = entry.second.getCount(); n < count; ++n)
+      entry.second.set(n, normal(random));
+  }
+  for (const mixwright_arg &arg : llvm::ArrayRef(kernel.args, kernel.num_args)) {
+    auto kept = call.states.find(arg.name);
+    if (kept == call.states.end())
+      continue;
+    int64_t bytes = kept->second.getBytes(), rows = earlier + fresh;
+    if (arg.kind == MIXWRIGHT_STATE)
+      result.stateBytes += 2 * bytes;
+    else if (rows > 0)
+      result.cacheBytes +=
+          bytes / rows * (std::min(rows, arg.window > 0 ? arg.window + fresh - 1 : rows) + fresh);
+  }
+  result.bytes += result.stateBytes + result.cacheBytes;
+}
+
+/// Of all sequences and heads.
+double countFlops(mlir::func::FuncOp definition, const CallShape &shape) {
+  auto heads = static_cast<double>(shape.heads);
+  if (!shape.isPacked())
+    return heads * static_cast<double>(shape.batch) * countDefinitionFlops(definition, shape.sizes);
+  double flops = 0;
+  for (int64_t n = 0; n < shape.batch; ++n) {
+    SizeMap sizes = shape.sizes;
+    for (auto &entry : sizes)
+      entry.second = shape.getRange(entry.getKey(), n).second;
+    flops += heads * countDefinitionFlops(definition, sizes);
+  }
+  return flops;
 }
 
 Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
@@ -147,10 +207,22 @@ Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
   Expected<Program> program = spec.build(shape->sizes);
   if (!program)
     return program.takeError();
-  result.flops = countDefinitionFlops(program->getMixer(), shape->sizes) *
-                 static_cast<double>(shape->batch * shape->heads);
+  result.flops = countFlops(program->getMixer(), *shape);
   result.bytes = countTensorBytes(signature, *shape, result.types, call.inputs);
 
+  if (result.form == Form::Step) {
+    Expected<int64_t> earlier = arguments.getNumber("cache", 0, 0);
+    if (!earlier)
+      return earlier.takeError();
+    // What is kept is counted apart.
+    Signature stateless = signature;
+    stateless.states.clear();
+    result.bytes = countTensorBytes(stateless, *shape, result.types, call.inputs);
+    makeStep(chosen->kernel->get(), signature, *earlier, call, result);
+  } else if (arguments.has("cache")) {
+    return llvm::createStringError(
+        "--cache: only the step form has earlier tokens; add --form step");
+  }
   BoundKernel bound(chosen->kernel->get(), signature, call);
   Expected<size_t> workspace = bound.getWorkspaceBytes();
   if (!workspace)
@@ -175,13 +247,22 @@ static void printText(const BenchResult &result, StringRef shape, llvm::raw_ostr
   os << llvm::format("time         %.3f ms (%.3f to %.3f, %zu samples)\n", 1e3 * time.getMedian(),
                      1e3 * time.getQuantile(0.25), 1e3 * time.getQuantile(0.75),
                      time.values.size());
-  os << llvm::format("arithmetic   %.4g GFLOP by the definition, %.1f GFLOP/s: %.1f %% of the "
-                     "peak of %.1f GFLOP/s\n",
-                     1e-9 * result.flops, result.getGflops(), 100 * result.getPeakFraction(),
-                     result.peak.getMedian());
+  // What the definition asks for is known of whole sequences.
+  if (result.form != Form::Step)
+    os << llvm::format("arithmetic   %.4g GFLOP by the definition, %.1f GFLOP/s: %.1f %% of the "
+                       "peak of %.1f GFLOP/s\n",
+                       1e-9 * result.flops, result.getGflops(), 100 * result.getPeakFraction(),
+                       result.peak.getMedian());
   os << llvm::format("memory       %.4g MB in tensors: %.1f %% of the bandwidth of %.1f GB/s\n",
                      1e-6 * static_cast<double>(result.bytes), 100 * result.getBandwidthFraction(),
                      result.bandwidth.getMedian());
+  if (result.form == Form::Step)
+    os << llvm::format("kept         states %.4g MB and caches %.4g MB are touched\n",
+                       1e-6 * static_cast<double>(result.stateBytes),
+                       1e-6 * static_cast<double>(result.cacheBytes));
+  if (!result.inPlace.values.empty())
+    os << llvm::format("in place     %.1f %% of the %.1f GB/s at which so much is updated\n",
+                       100 * result.getInPlaceFraction(), result.inPlace.getMedian());
   os << llvm::format("workspace    %.4g MB\n", 1e-6 * static_cast<double>(result.workspaceBytes));
   os << llvm::format("to callable  %.0f ms\n", result.compileMilliseconds);
 }
@@ -207,6 +288,16 @@ static void printJson(const BenchResult &result, StringRef shape, llvm::raw_ostr
                        {"bandwidth_fraction", result.getBandwidthFraction()},
                        {"workspace_bytes", static_cast<int64_t>(result.workspaceBytes)},
                        {"compile_ms", result.compileMilliseconds}};
+  if (result.form == Form::Step) {
+    for (StringRef key : {"definition_flops", "gflops", "peak_fraction"})
+      problem[key] = nullptr;
+    problem["state_bytes"] = result.stateBytes;
+    problem["cache_bytes"] = result.cacheBytes;
+  }
+  if (!result.inPlace.values.empty()) {
+    problem["in_place_gbs"] = result.inPlace.getMedian();
+    problem["in_place_fraction"] = result.getInPlaceFraction();
+  }
   json::Object document{{"problems", json::Array{std::move(problem)}}};
   os << llvm::formatv("{0:2}", json::Value(std::move(document))) << '\n';
 }
@@ -238,11 +329,13 @@ Command mix::mixc::getBenchCommand() {
       "a stream through memory on the same threads, and prints medians (and the middle half of\n"
       "the times). Arithmetic is what the definition asks for, not what the form executes: the\n"
       "additions, multiplications and divisions of the spec, of pairs of tokens only where the\n"
-      "mask holds.",
+      "mask holds. A step is measured against the memory that it must touch: --shape T=1 --cache\n"
+      "8192 is one new token after 8192.",
       "mixc bench examples/gated_delta_rule.mix --shape B=1,H=32,T=1024,K=128,V=128",
-      {{"shape", Option::AssignmentCommas, "B=1,H=2,AXIS=N,...",
-        "batch, heads (default: 1) and the size of every axis"},
-       {"form", Option::Value, "FORM", "auto (default), chunked or recurrent"},
+      {getShapeOption(),
+       getPackingOption(),
+       {"form", Option::Value, "FORM", "auto (default), chunked, recurrent or step"},
+       {"cache", Option::Value, "N", "with --form step: earlier tokens (default: 0)"},
        getTypeOption(),
        getStateTypeOption(),
        {"json", Option::Flag, "", "print JSON (docs/json.md)"},

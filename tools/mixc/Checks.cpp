@@ -8,6 +8,7 @@
 #include "tools/mixc/Checks.h"
 #include "tools/driver/RunKernel.h"
 #include "tools/mixc/PackedCheck.h"
+#include "tools/mixc/StepCheck.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cstring>
@@ -229,9 +230,10 @@ public:
     std::vector<SizeMap> sets = makeFeatureSizes(signature, options.sizes);
     if (Error error = plan(sets.back()))
       return std::move(error);
-    for (Form form : {Form::Chunked, Form::Recurrent})
+    for (Form form : {Form::Chunked, Form::Recurrent, Form::Step})
       for (TensorTypes types : options.types)
-        report.forms.push_back({form, types, "", {}, {}});
+        if (form != Form::Step || !findTokenAxis(signature).empty())
+          report.forms.push_back({form, types, "", {}, {}});
     if (llvm::any_of(options.types, [](TensorTypes t) { return t.type == ElementType::F64; }))
       report.forms.push_back({Form::Reference, ElementType::F64, "", {}, {}});
     for (const SizeMap &features : sets)
@@ -357,15 +359,15 @@ private:
       return prepared.takeError();
     for (CheckedForm &form : report.forms)
       if (form.types.type == types.type && form.notDerived.empty())
-        checkForm(form, features, *prepared, makeEvaluator(*program, ElementType::F64));
+        checkForm(form, features, *prepared, *program);
     return Error::success();
   }
 
   void checkForm(CheckedForm &form, const SizeMap &features,
-                 const std::vector<PreparedCase> &prepared, const Runner &evaluate) {
+                 const std::vector<PreparedCase> &prepared, Program &program) {
     if (form.form == Form::Reference) {
       for (const PreparedCase &one : prepared)
-        form.cases.push_back(checkCase(one, evaluate));
+        form.cases.push_back(checkCase(one, makeEvaluator(program, ElementType::F64)));
       return;
     }
     Expected<CompiledKernel> kernel =
@@ -384,6 +386,11 @@ private:
       return;
     }
     form.notes = kernel->getNotes().vec();
+    if (form.form == Form::Step) {
+      for (const StepCase &which : makeStepCases(kernel->get(), canPack(signature)))
+        form.cases.push_back(checkStepCase(which, kernel->get(), features, form.types, program));
+      return;
+    }
     Runner run = [&](const Call &call) -> Expected<CallResult> {
       BoundKernel bound(kernel->get(), signature, call);
       bound.poisonResults();
@@ -410,6 +417,46 @@ private:
     checked.failure = influence ? *influence : toString(influence.takeError());
     checked.passed = checked.failure.empty();
     return checked;
+  }
+
+  CheckedCase checkStepCase(const StepCase &which, const mixwright_kernel &kernel,
+                            const SizeMap &features, TensorTypes types, Program &program) {
+    CheckedCase checked{which.name, formatSizes(signature, features), {}, "", false};
+    if (Error error = runStepCase(which, kernel, features, types, program, checked))
+      checked.failure = toString(std::move(error));
+    checked.passed = checked.failure.empty() && checked.comparison.isGood();
+    return checked;
+  }
+
+  Error runStepCase(const StepCase &which, const mixwright_kernel &kernel, const SizeMap &features,
+                    TensorTypes types, Program &program, CheckedCase &checked) {
+    Expected<SizeMap> sizes = makeSizes(signature, features, which.tokens);
+    if (!sizes)
+      return sizes.takeError();
+    const Argument &shared = signature.inputs[signature.inputs.size() > 1 ? 1 : 0];
+    Call call = drawCall(signature, {MIXWRIGHT_BTHD, which.batch, which.heads, std::move(*sizes)},
+                         report.plan, /*givesStates=*/false,
+                         /*seed=*/static_cast<uint64_t>(which.tokens) + 1,
+                         which.sharesHeads ? StringRef(shared.name) : "");
+    Case whole{which.name, which.tokens, which.batch, which.heads, /*givesStates=*/false};
+    Expected<Expectation> expected = makeExpectation(whole, call, types, program);
+    if (!expected)
+      return expected.takeError();
+    call = round(std::move(call), types);
+    StepPlan plan = planSteps(kernel, which);
+    StringRef axis = findTokenAxis(signature);
+    Expected<CallResult> result = runInSteps(kernel, signature, axis, call, plan, pool);
+    if (!result)
+      return result.takeError();
+    checked.comparison = compare(*result, *expected);
+    if (which.isStaggered)
+      return Error::success();
+    Expected<std::string> influence =
+        findStepInfluence(kernel, signature, axis, call, plan, *result);
+    if (!influence)
+      return influence.takeError();
+    checked.failure = *influence;
+    return Error::success();
   }
 
   Spec &spec;

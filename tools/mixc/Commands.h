@@ -33,6 +33,10 @@ Option getThreadsOption();
 /// 0: all processors.
 llvm::Expected<int64_t> parseThreads(const Arguments &arguments);
 
+Option getPackingOption();
+/// The cu_seqlens in a file, or one file for each of several token axes.
+llvm::Expected<driver::TensorMap> readOffsets(llvm::StringRef text);
+
 Option getTypeOption();
 /// The element type of --dtype, else the default.
 llvm::Expected<driver::ElementType>
@@ -44,7 +48,8 @@ llvm::Expected<driver::TensorTypes> parseTypes(const Arguments &arguments,
                                                driver::ElementType otherwise);
 
 Option getShapeOption();
-/// Batch, heads and the sizes of all axes. Errors: not an axis; an axis without size.
+/// Batch, heads and the sizes of all axes; with --cu-seqlens of a packed call. Errors: not
+/// an axis; an axis without size.
 llvm::Expected<driver::CallShape> parseShape(const Arguments &arguments,
                                              const driver::Signature &signature);
 

@@ -109,12 +109,19 @@ private:
     return text;
   }
 
-  std::string printHeader() const {
+  Expected<std::string> printHeader() const {
+    std::vector<StepArgument> step;
+    if (request.form == Form::Step) {
+      Expected<LoweredProgram> lowered = tile(spec, request.sizes, {request.form, request.types});
+      if (!lowered)
+        return lowered.takeError();
+      step = getStepArguments(*lowered->program.module);
+    }
     llvm::SmallVector<StringRef> chips;
     for (const Architecture &architecture : request.architectures)
       llvm::append_range(chips, architecture.chips);
     return makeHeader(spec.getSignature(), request.sizes, request.form, request.types,
-                      llvm::join(chips, ", "));
+                      llvm::join(chips, ", "), step);
   }
 
   /// The contents of the file; for a shared library those of its object.
@@ -204,9 +211,7 @@ Expected<Form> chooseForm(const Arguments &arguments, Spec &spec, const SizeMap 
   if (*wanted == Form::Reference)
     return createStringError("--form: the reference form is evaluated, not compiled");
   std::string reasons;
-  for (Form form : {Form::Chunked, Form::Recurrent}) {
-    if (wanted->value_or(form) != form)
-      continue;
+  for (Form form : getCandidates(*wanted)) {
     Expected<LoweredProgram> lowered = tile(spec, sizes, {form, types});
     if (lowered) {
       for (const std::string &note : lowered->notes)
@@ -353,7 +358,7 @@ Command mix::mixc::getCompileCommand() {
        {"target", Option::Value, "CHIP,...", "native (default), x86-64-v4, sm_80, gfx942, ..."},
        {"emit", Option::Value, "WHAT,...", "default: obj,header; of GPUs ptx or hsaco"},
        {"output", Option::Value, "DIR", "where to (default: here)"},
-       {"form", Option::Value, "FORM", "auto (default), chunked or recurrent"},
+       {"form", Option::Value, "FORM", "auto (default), chunked, recurrent or step"},
        {"check-addresses", Option::Flag, "",
         "for tests of callers: every access of memory is checked; link\n"
         "with -fsanitize=address"},

@@ -71,6 +71,7 @@ Command mix::mixc::getDrawCommand() {
           "behaves: numbers are N(0, 1) unless it explodes on those.",
           "mixc draw examples/gated_delta_rule.mix --shape B=2,H=8,T=1024,K=64,V=64 --output data",
           {getShapeOption(),
+           getPackingOption(),
            {"output", Option::Value, "DIR", "where to (default: here)"},
            getTypeOption(),
            {"seed", Option::Value, "N", "another seed gives other numbers (default: 1)"},

@@ -71,6 +71,33 @@ static void printReduction(const ReductionExplanation &reduction, llvm::raw_ostr
   os << '\n';
 }
 
+static std::string formatAxes(const StepArgument &argument) {
+  llvm::SmallVector<std::string> parts;
+  for (auto [axis, size] : llvm::zip(argument.axes, argument.sizes))
+    parts.push_back(size < 0 ? axis : axis + "=" + std::to_string(size));
+  return "[" + llvm::join(parts, ", ") + "]";
+}
+
+static void printKept(const Explanation &e, llvm::raw_ostream &os) {
+  os << "\nkept between calls, per head\n";
+  for (const StepArgument &argument : e.kept) {
+    os << "  " << argument.kind << ' ' << argument.name << ' ' << formatAxes(argument) << ": "
+       << argument.bytes << " bytes";
+    if (argument.kind == "cache") {
+      os << " per token";
+      if (argument.window > 0)
+        os << ", of the last " << argument.window;
+      if (!argument.sources.empty())
+        os << ", made of " << llvm::join(argument.sources, ", ");
+    }
+    os << '\n';
+  }
+  os << "  per sequence and head: " << e.countKeptBytes() << " bytes";
+  if (int64_t bytes = e.countKeptBytesPerToken())
+    os << ", and " << bytes << " bytes per token";
+  os << '\n';
+}
+
 static void printText(const Explanation &e, double balance, llvm::raw_ostream &os) {
   os << e.mixer << " at " << formatSizes(e.sizes) << " in " << getTypeName(e.type) << "\n\n";
   for (const StateExplanation &state : e.states)
@@ -90,6 +117,8 @@ static void printText(const Explanation &e, double balance, llvm::raw_ostream &o
       os << "  phase " << phase.name << ": operands of " << getTypeName(e.type) << " in "
          << phase.narrowProducts << " of " << phase.products
          << " products (inputs as they are, weights of a softmax rounded), else float32\n";
+  if (e.form == Form::Step)
+    printKept(e, os);
   os << llvm::format("\nper head: state %lld bytes, workspace %lld bytes\n",
                      static_cast<long long>(e.stateBytes),
                      static_cast<long long>(e.workspaceBytes));
@@ -125,6 +154,19 @@ static json::Object toJson(const ReductionExplanation &reduction) {
   return object;
 }
 
+static json::Object toJson(const StepArgument &argument) {
+  json::Object object{{"kind", argument.kind},
+                      {"name", argument.name},
+                      {"axes", json::Array(argument.axes)},
+                      {"sizes", json::Array(argument.sizes)},
+                      {"bytes", argument.bytes}};
+  if (argument.kind == "cache") {
+    object["window"] = argument.window > 0 ? json::Value(argument.window) : json::Value(nullptr);
+    object["sources"] = json::Array(argument.sources);
+  }
+  return object;
+}
+
 static void printJson(const Explanation &e, double balance, llvm::raw_ostream &os) {
   json::Array states, reductions, phases;
   for (const StateExplanation &state : e.states)
@@ -153,6 +195,14 @@ static void printJson(const Explanation &e, double balance, llvm::raw_ostream &o
                       {"bytes_per_token", e.bytesPerToken},
                       {"intensity", e.getIntensity()},
                       {"machine_balance", balance}};
+  if (e.form == Form::Step) {
+    json::Array kept;
+    for (const StepArgument &argument : e.kept)
+      kept.push_back(toJson(argument));
+    object["kept"] = std::move(kept);
+    object["kept_bytes"] = e.countKeptBytes();
+    object["kept_bytes_per_token"] = e.countKeptBytesPerToken();
+  }
   os << llvm::formatv("{0:2}", json::Value(std::move(object))) << '\n';
 }
 
@@ -203,11 +253,13 @@ Command mix::mixc::getExplainCommand() {
       "For every state: the class that was derived, its decay, and how many reads its writes\n"
       "depend on (the rank). For every reduction over tokens: how it runs, and how its mask\n"
       "falls into tiles. Then the form, its phases, memory, and which limit of this machine it\n"
-      "meets. A recurrence that runs token by token is listed with the line that makes it so.",
+      "meets. A recurrence that runs token by token is listed with the line that makes it so.\n"
+      "--form step lists what must be kept between calls: states, and caches with the bytes that\n"
+      "each token adds.",
       "mixc explain examples/gated_delta_rule.mix --size T=4096,K=128,V=128",
       {{"size", Option::AssignmentCommas, "AXIS=N,...",
         "sizes of axes (default: 1024 tokens, 64 of others)"},
-       {"form", Option::Value, "FORM", "auto (default), chunked or recurrent"},
+       {"form", Option::Value, "FORM", "auto (default), chunked, recurrent or step"},
        getTypeOption(),
        {"json", Option::Flag, "", "print JSON (docs/json.md)"},
        getSetOption(),

@@ -159,9 +159,7 @@ static void countWorkspaces(func::FuncOp phase, Explanation &result) {
 }
 
 static void explainForm(Spec &spec, FormChoice wanted, Explanation &result) {
-  for (Form form : {Form::Chunked, Form::Recurrent}) {
-    if (wanted.value_or(form) != form)
-      continue;
+  for (Form form : getCandidates(wanted)) {
     Expected<LoweredProgram> lowered = tile(spec, result.sizes, {form, result.type});
     if (!lowered) {
       result.reasons.push_back("no " + getFormName(form).str() +
@@ -169,6 +167,10 @@ static void explainForm(Spec &spec, FormChoice wanted, Explanation &result) {
       continue;
     }
     result.form = form;
+    if (form == Form::Step)
+      for (StepArgument &argument : getStepArguments(*lowered->program.module))
+        if (argument.isKept())
+          result.kept.push_back(std::move(argument));
     for (auto phase : lowered->program.module->getOps<func::FuncOp>()) {
       if (result.phases.empty())
         countWorkspaces(phase, result);
@@ -198,6 +200,21 @@ static void countCosts(Spec &spec, func::FuncOp definition, Explanation &result)
   result.flopsPerToken = countDefinitionFlops(definition, result.sizes) / count;
   result.bytesPerToken =
       static_cast<double>(countTensorBytes(signature, shape, result.type, inputs)) / count;
+}
+
+int64_t Explanation::countKeptBytes() const {
+  int64_t bytes = 0;
+  for (const StepArgument &argument : kept)
+    bytes += argument.kind == "cache" ? argument.window * argument.bytes : argument.bytes;
+  return bytes;
+}
+
+int64_t Explanation::countKeptBytesPerToken() const {
+  int64_t bytes = 0;
+  for (const StepArgument &argument : kept)
+    if (argument.kind == "cache" && argument.window == 0)
+      bytes += argument.bytes;
+  return bytes;
 }
 
 Expected<Explanation> mix::mixc::explain(Spec &spec, const SizeMap &sizes, FormChoice wanted,

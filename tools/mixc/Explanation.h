@@ -10,6 +10,7 @@
 
 #include "tools/driver/Choose.h"
 #include "tools/driver/Cost.h"
+#include "tools/driver/Steps.h"
 
 namespace mix::mixc {
 
@@ -48,10 +49,14 @@ struct Explanation {
   std::optional<driver::Form> form; ///< none: only the reference
   std::vector<std::string> reasons; ///< why no faster form
   std::vector<PhaseExplanation> phases;
+  std::vector<driver::StepArgument> kept;      ///< of the step form: states and caches
   int64_t stateBytes = 0, workspaceBytes = 0;  ///< of one head
   double flopsPerToken = 0, bytesPerToken = 0; ///< of one head
   driver::ElementType type = driver::ElementType::F32;
 
+  /// What the step form keeps of one head: in any case, and per token.
+  int64_t countKeptBytes() const;
+  int64_t countKeptBytesPerToken() const;
   double getIntensity() const { return flopsPerToken / bytesPerToken; }
 };
 

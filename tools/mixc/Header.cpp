@@ -19,9 +19,9 @@ namespace {
 class HeaderWriter {
 public:
   HeaderWriter(const Signature &signature, const SizeMap &sizes, Form form, TensorTypes types,
-               StringRef targets, llvm::raw_ostream &os)
-      : signature(signature), sizes(sizes), form(form), types(types), targets(targets), os(os),
-        symbol((MIXWRIGHT_KERNEL_PREFIX + signature.mixer + "_" + getFormName(form)).str()),
+               StringRef targets, llvm::ArrayRef<StepArgument> step, llvm::raw_ostream &os)
+      : signature(signature), sizes(sizes), form(form), types(types), targets(targets), step(step),
+        os(os), symbol((MIXWRIGHT_KERNEL_PREFIX + signature.mixer + "_" + getFormName(form)).str()),
         prefix(StringRef(signature.mixer).upper()) {}
 
   void write() {
@@ -35,6 +35,17 @@ public:
           " * layout MIXWRIGHT_BTHD. An input may have fewer heads if their number divides H. */\n"
        << "#ifndef " << guard << "\n#define " << guard << "\n\n#include \"mixwright/runtime.h\"\n\n"
        << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nenum {\n";
+    if (form == Form::Step)
+      writeStep();
+    else
+      writeWhole();
+    os << "  " << prefix << "_TENSORS = " << next << "\n};\n\n"
+       << "extern const mixwright_kernel " << symbol
+       << ";\n\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n";
+  }
+
+private:
+  void writeWhole() {
     for (const Argument &arg : signature.inputs)
       writeTensor(arg, "", getKindName(arg.kind));
     for (const Argument &arg : signature.states)
@@ -43,12 +54,50 @@ public:
       writeTensor(arg, "", "output");
     for (const Argument &arg : signature.states)
       writeTensor(arg, "_OUT", "final state, may be NULL");
-    os << "  " << prefix << "_TENSORS = " << next << "\n};\n\n"
-       << "extern const mixwright_kernel " << symbol
-       << ";\n\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n";
   }
 
-private:
+  void writeStep() {
+    for (const StepArgument &argument : step) {
+      if (const Argument *input = signature.findInput(argument.name))
+        writeTensor(*input, "", getKindName(input->kind));
+      else if (argument.kind == "output")
+        writeTensor(*signature.findOutput(argument.name), "", "output");
+      else
+        writeKept(argument);
+    }
+  }
+
+  /// Names that the compiler made hold dots.
+  std::string makeConstant(StringRef name) {
+    std::string constant = name.str();
+    std::replace(constant.begin(), constant.end(), '.', '_');
+    while (signature.findInput(constant) || signature.findOutput(constant))
+      constant += '_';
+    return constant;
+  }
+
+  void writeKept(const StepArgument &argument) {
+    os << "  " << prefix << '_' << makeConstant(argument.name) << " = " << next++ << ", /* "
+       << argument.kind << ' ';
+    if (argument.kind == "position") {
+      os << "int32 or int64 [B]: the number of earlier tokens */\n";
+      return;
+    }
+    llvm::SmallVector<std::string> features;
+    for (auto [axis, size] : llvm::zip(argument.axes, argument.sizes))
+      if (size >= 0)
+        features.push_back(axis + "=" + std::to_string(size));
+    bool isCache = argument.kind == "cache";
+    std::string heads =
+        "H" + std::string(features.empty() ? "" : ", ") + llvm::join(features, ", ");
+    os << argument.elementType << " [B, " << (isCache ? "rows, " : "") << heads << "]";
+    if (isCache)
+      os << " or [pages, rows of a page, " << heads << "], a row per token";
+    if (argument.window > 0)
+      os << ", the last " << argument.window << " of which are read";
+    os << " */\n";
+  }
+
   std::string describeAxis(StringRef axis) const {
     auto size = sizes.find(axis);
     bool isFixed = size != sizes.end() && !signature.isTokenAxis(axis);
@@ -75,6 +124,7 @@ private:
   Form form;
   TensorTypes types;
   StringRef targets;
+  llvm::ArrayRef<StepArgument> step;
   llvm::raw_ostream &os;
   std::string symbol, prefix;
   int next = 0;
@@ -83,9 +133,10 @@ private:
 } // namespace
 
 std::string mix::mixc::makeHeader(const Signature &signature, const SizeMap &sizes, Form form,
-                                  TensorTypes types, StringRef targets) {
+                                  TensorTypes types, StringRef targets,
+                                  llvm::ArrayRef<StepArgument> step) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  HeaderWriter(signature, sizes, form, types, targets, os).write();
+  HeaderWriter(signature, sizes, form, types, targets, step, os).write();
   return text;
 }

@@ -13,6 +13,7 @@ using namespace mix::driver;
 using namespace mix::mixc;
 using llvm::Error;
 using llvm::Expected;
+using llvm::StringRef;
 
 Option mix::mixc::getMixerOption() {
   return {"mixer", Option::Value, "NAME", "which mixer of the file (default: the last)"};
@@ -81,17 +82,51 @@ Option mix::mixc::getShapeOption() {
           "batch, heads (default: 1) and the size of every axis"};
 }
 
+Option mix::mixc::getPackingOption() {
+  return {"cu-seqlens", Option::Value, "FILE",
+          "where each packed sequence begins, and the end: 0, ...,\n"
+          "sum T (int32 or int64); T=FILE,S=FILE if several axes are\n"
+          "token axes"};
+}
+
+Expected<TensorMap> mix::mixc::readOffsets(StringRef text) {
+  llvm::SmallVector<StringRef> parts;
+  text.split(parts, ',');
+  TensorMap offsets;
+  for (StringRef part : parts) {
+    auto [axis, path] = part.contains('=') ? part.split('=') : std::pair(StringRef(), part);
+    Expected<Tensor> tensor = readNpy(path);
+    if (!tensor)
+      return tensor.takeError();
+    if (!offsets.try_emplace(axis, std::move(*tensor)).second)
+      return createStringError("--cu-seqlens gives " +
+                               (axis.empty() ? "two files without an axis" : axis + " twice"));
+  }
+  return offsets;
+}
+
 Expected<CallShape> mix::mixc::parseShape(const Arguments &arguments, const Signature &signature) {
   Expected<SizeMap> sizes = arguments.getNumbers("shape");
   if (!sizes)
     return sizes.takeError();
   CallShape shape;
   shape.layout = MIXWRIGHT_BTHD;
+  if (arguments.has("cu-seqlens")) {
+    Expected<TensorMap> offsets = readOffsets(arguments.get("cu-seqlens"));
+    if (!offsets)
+      return offsets.takeError();
+    if (Error error = packShape(signature, *offsets, shape))
+      return std::move(error);
+  }
   for (auto &entry : *sizes) {
     // Block axes follow from others, so that a block axis B leaves B to the batch.
     bool isAxis =
         (signature.isTokenAxis(entry.getKey()) && !signature.blocks.contains(entry.getKey())) ||
         llvm::is_contained(signature.getFeatureAxes(), entry.getKey());
+    bool isGiven =
+        shape.starts.contains(entry.getKey()) || (entry.getKey() == "B" && shape.isPacked());
+    if (isGiven)
+      return llvm::createStringError("--shape: --cu-seqlens gives " + entry.getKey() + " already");
     if (isAxis)
       shape.sizes[entry.getKey()] = entry.second;
     else if (entry.getKey() == "B")

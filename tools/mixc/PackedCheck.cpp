@@ -90,20 +90,11 @@ static Call poison(const Signature &signature, const Call &pack, int64_t segment
   return poisoned;
 }
 
-namespace {
-
-/// The results of one sequence within those of a call.
-struct SequenceResults {
-  const CallShape &shape;
-  const CallResult &result;
-  int64_t entry;
-};
-
-} // namespace
-
-static std::string findDifference(const Signature &signature, const SequenceResults &a,
-                                  const SequenceResults &b) {
+std::string mix::mixc::findDifference(const Signature &signature, const SequenceResults &a,
+                                      const SequenceResults &b) {
   auto differs = [&](const Argument &arg, const TensorMap &left, const TensorMap &right) {
+    if (!left.contains(arg.name) && !right.contains(arg.name))
+      return false;
     for (int64_t h = 0; h < a.shape.heads; ++h) {
       Array mine = getInstance(arg, a.shape, left.find(arg.name)->second, a.entry, h);
       Array other = getInstance(arg, b.shape, right.find(arg.name)->second, b.entry, h);

@@ -13,6 +13,17 @@
 
 namespace mix::mixc {
 
+/// The results of one sequence within those of a call.
+struct SequenceResults {
+  const driver::CallShape &shape;
+  const driver::CallResult &result;
+  int64_t entry;
+};
+
+/// The first output or final state whose bits differ, as "output 'o'", or an empty string.
+std::string findDifference(const driver::Signature &signature, const SequenceResults &a,
+                           const SequenceResults &b);
+
 /// Runs a call, by a kernel or by the evaluator.
 using Runner = std::function<llvm::Expected<driver::CallResult>(const driver::Call &)>;
 

@@ -8,6 +8,7 @@
 #include "tools/driver/Choose.h"
 #include "tools/driver/RunKernel.h"
 #include "tools/mixc/Commands.h"
+#include "tools/mixc/RunStep.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Process.h"
@@ -19,17 +20,6 @@ using llvm::createStringError;
 using llvm::Error;
 using llvm::Expected;
 using llvm::StringRef;
-
-static Expected<TensorMap> readTensors(llvm::ArrayRef<Assignment> files) {
-  TensorMap tensors;
-  for (const auto &[name, path] : files) {
-    Expected<Tensor> tensor = readNpy(path);
-    if (!tensor)
-      return tensor.takeError();
-    tensors.try_emplace(name, std::move(*tensor));
-  }
-  return tensors;
-}
 
 /// The element types of the kernel: those of --dtype and --state-dtype, else that of the real
 /// tensors, which must then agree. States have the type of the arithmetic.
@@ -93,8 +83,9 @@ static Error writeTensors(llvm::ArrayRef<std::pair<std::string, const Tensor *>>
   return Error::success();
 }
 
-/// Checks the names of --out and --state-out before anything runs.
-static Error checkResultNames(const Arguments &arguments, const Signature &signature) {
+/// Checks the names of --out and --state-out before anything runs; those of what a step
+/// keeps are known once it is compiled.
+static Error checkResultNames(const Arguments &arguments, const Signature &signature, bool isStep) {
   auto list = [](llvm::ArrayRef<Argument> declared) {
     return llvm::join(llvm::map_range(declared, [](const Argument &a) { return a.name; }), ", ");
   };
@@ -103,7 +94,7 @@ static Error checkResultNames(const Arguments &arguments, const Signature &signa
       return createStringError("'" + signature.mixer + "' has no output '" + name + "'; it has " +
                                list(signature.outputs));
   for (const auto &[name, path] : arguments.getAssignments("state-out"))
-    if (!signature.findState(name))
+    if (!isStep && !signature.findState(name))
       return createStringError("'" + signature.mixer + "' has no state '" + name +
                                (signature.states.empty() ? std::string("'; it has none")
                                                          : "'; it has " + list(signature.states)));
@@ -113,24 +104,8 @@ static Error checkResultNames(const Arguments &arguments, const Signature &signa
   return Error::success();
 }
 
-/// --cu-seqlens: one file, or one for each of several token axes.
-static Expected<TensorMap> readOffsets(StringRef text) {
-  llvm::SmallVector<StringRef> parts;
-  text.split(parts, ',');
-  TensorMap offsets;
-  for (StringRef part : parts) {
-    auto [axis, path] = part.contains('=') ? part.split('=') : std::pair(StringRef(), part);
-    Expected<Tensor> tensor = readNpy(path);
-    if (!tensor)
-      return tensor.takeError();
-    if (!offsets.try_emplace(axis, std::move(*tensor)).second)
-      return createStringError("--cu-seqlens gives " +
-                               (axis.empty() ? "two files without an axis" : axis + " twice"));
-  }
-  return offsets;
-}
-
-static Expected<Call> readCall(const Arguments &arguments, const Signature &signature) {
+static Expected<Call> readCall(const Arguments &arguments, const Signature &signature,
+                               bool isStep) {
   Expected<std::string> layout = arguments.getChoice("layout", {"bthd", "bhtd"});
   if (!layout)
     return layout.takeError();
@@ -150,29 +125,29 @@ static Expected<Call> readCall(const Arguments &arguments, const Signature &sign
   if (!inputs)
     return inputs.takeError();
   call.inputs = std::move(*inputs);
-  Expected<TensorMap> states = readTensors(arguments.getAssignments("state-in"));
-  if (!states)
-    return states.takeError();
-  call.states = std::move(*states);
+  if (!isStep) {
+    Expected<TensorMap> states = readTensors(arguments.getAssignments("state-in"));
+    if (!states)
+      return states.takeError();
+    call.states = std::move(*states);
+  }
   if (Error error = bindCall(signature, *layout == "bthd" ? MIXWRIGHT_BTHD : MIXWRIGHT_BHTD, call))
     return std::move(error);
   return call;
 }
 
 static Expected<CallResult> compute(const Arguments &arguments, Spec &spec, const Call &call,
-                                    TensorTypes types, mlir::TimingScope &timing) {
-  Expected<FormChoice> wanted = parseForm(arguments.get("form", "auto"));
-  if (!wanted)
-    return wanted.takeError();
+                                    FormChoice wanted, TensorTypes types,
+                                    mlir::TimingScope &timing) {
   Expected<int64_t> threads = parseThreads(arguments);
   if (!threads)
     return threads.takeError();
-  Expected<ChosenKernel> chosen = chooseKernel(spec, call.shape.sizes, *wanted, types, &timing);
+  Expected<ChosenKernel> chosen = chooseKernel(spec, call.shape.sizes, wanted, types, &timing);
   if (!chosen)
     return chosen.takeError();
   for (const std::string &note : chosen->notes)
     llvm::errs() << "note: " << note << '\n';
-  if (!*wanted && chosen->form != Form::Chunked)
+  if (!wanted && chosen->form != Form::Chunked)
     llvm::errs() << "note: running the " << getFormName(chosen->form) << " form\n";
 
   mlir::TimingScope stage = timing.nest("Run");
@@ -185,6 +160,8 @@ static Expected<CallResult> compute(const Arguments &arguments, Spec &spec, cons
   Expected<ThreadPool> pool = ThreadPool::create(*threads);
   if (!pool)
     return pool.takeError();
+  if (chosen->form == Form::Step)
+    return runStep(arguments, spec.getSignature(), call, chosen->kernel->get(), *pool);
   BoundKernel bound(chosen->kernel->get(), spec.getSignature(), call);
   bound.poisonResults();
   if (Error error = bound.run(*pool))
@@ -201,15 +178,22 @@ static Expected<int> run(const Arguments &arguments) {
   if (!spec)
     return spec.takeError();
   const Signature &signature = (*spec)->getSignature();
-  if (Error error = checkResultNames(arguments, signature))
+  Expected<FormChoice> wanted = parseForm(arguments.get("form", "auto"));
+  if (!wanted)
+    return wanted.takeError();
+  bool isStep = *wanted == Form::Step;
+  if (Error error = checkResultNames(arguments, signature, isStep))
     return std::move(error);
-  Expected<Call> call = readCall(arguments, signature);
+  if (!isStep)
+    if (Error error = refuseStepOptions(arguments))
+      return std::move(error);
+  Expected<Call> call = readCall(arguments, signature, isStep);
   if (!call)
     return call.takeError();
   Expected<TensorTypes> types = chooseTypes(arguments, signature, *call);
   if (!types)
     return types.takeError();
-  Expected<CallResult> result = compute(arguments, **spec, *call, *types, timing);
+  Expected<CallResult> result = compute(arguments, **spec, *call, *wanted, *types, timing);
   if (!result)
     return result.takeError();
 
@@ -221,6 +205,30 @@ static Expected<int> run(const Arguments &arguments) {
   if (Error error = writeTensors(files))
     return std::move(error);
   return 0;
+}
+
+static std::vector<Option> getRunOptions() {
+  std::vector<Option> options = {
+      {"in", Option::Assignments, "name=FILE ...", "inputs and params"},
+      {"out", Option::Assignments, "name=FILE ...", "outputs to write"},
+      {"state-in", Option::Assignments, "name=FILE ...",
+       "initial states (default: what the spec says)"},
+      {"state-out", Option::Assignments, "name=FILE ...", "final states to write"},
+      getPackingOption(),
+      {"form", Option::Value, "FORM",
+       "auto: the fastest that can be derived, and says so if\n"
+       "that is not chunked; chunked; recurrent; step; reference:\n"
+       "the definition in float64"},
+      {"dtype", Option::Value, "TYPE", "f32, f64, bf16 or f16 (default: as the inputs)"},
+      getStateTypeOption(),
+      {"time", Option::Flag, "", "print how long each stage of compiling and running took"},
+      {"layout", Option::Value, "LAYOUT", "bthd (default) or bhtd"},
+      {"size", Option::AssignmentCommas, "AXIS=N,...", "sizes of axes that no input has"},
+      getSetOption(),
+      getMixerOption(),
+      getThreadsOption()};
+  llvm::append_range(options, getStepOptions());
+  return options;
 }
 
 Command mix::mixc::getRunCommand() {
@@ -235,29 +243,12 @@ Command mix::mixc::getRunCommand() {
       "With --cu-seqlens, sequences are packed behind one another: [T, K] is given as [sum T, H, "
       "K]\n"
       "and a state as [N, H, K, V] for N sequences, which know nothing of each other.\n"
-      "Files hold float32, float64, bfloat16, float16, int32, int64 or bool.",
+      "Files hold float32, float64, bfloat16, float16, int32, int64 or bool.\n"
+      "--form step goes on where other calls ended: --in has the new tokens, --state-in and\n"
+      "--state-out what is kept between calls, states and caches, whose shapes are printed\n"
+      "(names as mixc explain --form step lists them). At position 0 they may be left out.",
       "mixc run examples/gated_delta_rule.mix --in q=q.npy k=k.npy v=v.npy g=g.npy\n"
       "    beta=beta.npy --out o=o.npy --state-out S=S.npy",
-      {{"in", Option::Assignments, "name=FILE ...", "inputs and params"},
-       {"out", Option::Assignments, "name=FILE ...", "outputs to write"},
-       {"state-in", Option::Assignments, "name=FILE ...",
-        "initial states (default: what the spec says)"},
-       {"state-out", Option::Assignments, "name=FILE ...", "final states to write"},
-       {"cu-seqlens", Option::Value, "FILE",
-        "where each packed sequence begins, and the end: 0, ...,\n"
-        "sum T (int32 or int64); T=FILE,S=FILE if several axes are\n"
-        "token axes"},
-       {"form", Option::Value, "FORM",
-        "auto: the fastest that can be derived, and says so if\n"
-        "that is not chunked; chunked; recurrent; reference: the\n"
-        "definition in float64"},
-       {"dtype", Option::Value, "TYPE", "f32, f64, bf16 or f16 (default: as the inputs)"},
-       getStateTypeOption(),
-       {"time", Option::Flag, "", "print how long each stage of compiling and running took"},
-       {"layout", Option::Value, "LAYOUT", "bthd (default) or bhtd"},
-       {"size", Option::AssignmentCommas, "AXIS=N,...", "sizes of axes that no input has"},
-       getSetOption(),
-       getMixerOption(),
-       getThreadsOption()},
+      getRunOptions(),
       run};
 }

@@ -144,7 +144,7 @@ typedef struct mixwright_kernel {
   const mixwright_arg *args;
   int32_t num_phases;
   const mixwright_phase *phases;
-  int64_t cache_block; /* rows of a cache that are read at once; 1 without caches */
+  int64_t cache_block;                 /* rows of a cache that are read at once; 1 without caches */
   const struct mixwright_kernel *next; /* for a processor that lacks what this one needs */
 } mixwright_kernel;
 

@@ -144,6 +144,13 @@ typedef struct mixwright_block_table {
   const DLTensor *pages;
 } mixwright_block_table;
 
+/* `state_slots` puts the states of the step form into a pool, [slots, H, K, V] instead of
+ * [B, H, K, V]: int32 [B, 1 + s] in memory of the CPU. With s = 0 sequence b updates slot
+ * `state_slots[b][0]`. Otherwise it goes on from that slot, which is only read, and leaves
+ * the state after its new token i, of at most s, in slot `state_slots[b][1 + i]`. So
+ * tokens can be taken back: a later call goes on from any of these slots, with the position
+ * after its token. A slot that one sequence writes no other may use. */
+
 /* All zero is a valid choice. */
 typedef struct mixwright_options {
   mixwright_layout layout;
@@ -151,6 +158,7 @@ typedef struct mixwright_options {
   int32_t num_packings;
   const mixwright_block_table *block_tables; /* none: no cache is paged */
   int32_t num_block_tables;
+  const DLTensor *state_slots;            /* NULL: states are in the order of the batch */
   mixwright_pool *pool;                   /* NULL: one shared by the process */
   mixwright_parallel_for_fn parallel_for; /* if set, used instead of a pool */
   void *parallel_context;

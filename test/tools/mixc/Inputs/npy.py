@@ -2,8 +2,11 @@
 
   npy.py make FILE TYPE SIZE...               random numbers, TYPE is f4, f8, i4 or i8
   npy.py list FILE TYPE NUMBER...             a vector of whole numbers, TYPE is i4 or i8
+  npy.py matrix FILE TYPE ROWS COLUMNS NUMBER...
+  npy.py pages IN OUT ROWS                    [1, n, ..] as pages [n / ROWS, ROWS, ..], the last first
   npy.py transpose IN OUT DIM...              dimensions in a new order
   npy.py take IN OUT DIM INDEX                one index of a dimension, which goes away
+  npy.py slice IN OUT DIM BEGIN END           some indices of a dimension
   npy.py shape FILE                           prints type and shape
 """
 import ast
@@ -59,6 +62,15 @@ def main(command, path, *rest):
         write(path, kind, shape, [draw() for _ in range(count)])
     elif command == "list":
         write(path, rest[0], [len(rest) - 1], [int(number) for number in rest[1:]])
+    elif command == "matrix":
+        write(path, rest[0], [int(rest[1]), int(rest[2])], [int(number) for number in rest[3:]])
+    elif command == "pages":
+        kind, shape, values = read(path)
+        rows = int(rest[1])
+        shape[:2] = [shape[1] // rows, rows]
+        page = len(values) // shape[0]
+        pages = [values[n:n + page] for n in range(0, len(values), page)]
+        write(rest[0], kind, shape, [value for own in reversed(pages) for value in own])
     elif command == "transpose":
         kind, shape, values = read(path)
         order, strides = [int(dim) for dim in rest[1:]], strides_of(shape)
@@ -70,6 +82,11 @@ def main(command, path, *rest):
         start = index * strides.pop(dim)
         shape.pop(dim)
         write(rest[0], kind, shape, gather(values, shape, strides, start))
+    elif command == "slice":
+        kind, shape, values = read(path)
+        dim, begin, end, strides = int(rest[1]), int(rest[2]), int(rest[3]), strides_of(shape)
+        shape[dim] = end - begin
+        write(rest[0], kind, shape, gather(values, shape, strides, begin * strides[dim]))
     else:
         kind, shape, _ = read(path)
         print(kind, shape)
