@@ -168,45 +168,19 @@ void PhaseEmitter::emitScanByRows(AffineScanOp op, const ChunkScan &scan) {
       [&](unsigned, unsigned slot, ArrayRef<Tile> arguments, SmallVectorImpl<Tile> &next,
           SmallVectorImpl<Tile> &outs) {
         auto rowOf = [&](const Tile &tile) { return tb.extract(tile, kRow, slots[slot].row); };
-        const Tile &state = arguments.front();
-        // What reads the state before its update comes first: the update may be in place.
-        SmallVector<Tile> before;
-        for (auto [query, isAfter] : llvm::zip(scan.queries, scan.after))
-          if (!isAfter)
-            before.push_back(tb.contract(rowOf(query), state, scan.free));
-        SmallVector<Tile> reads;
-        for (const Tile &read : scan.reads)
-          reads.push_back(tb.contract(rowOf(read), state, scan.free));
-        SmallVector<Tile> factors;
-        for (auto [m, left, value] : llvm::enumerate(scan.lefts, scan.values)) {
-          Tile row = rowOf(value);
-          for (const ChunkScan::Coef &coef : scan.coefs)
-            if (coef.row == m)
-              row = tb.add(row, tb.mul(rowOf(coef.tile), reads[coef.column]));
-          factors.push_back(rowOf(left));
-          factors.push_back(row);
-        }
-        SmallVector<Tile> inputs = {state};
-        if (scan.decay)
-          inputs.push_back(rowOf(*scan.decay));
-        llvm::append_range(inputs, factors);
-        Tile updated = tb.map(inputs, state.axes, [&](ElementBuilder &body) {
-          OpBuilder &b = body.builder;
-          Value sum = body.elements[0];
-          size_t first = scan.decay ? 2 : 1;
-          if (scan.decay)
-            sum = arith::MulFOp::create(b, body.loc, body.elements[1], sum);
-          for (size_t n = first; n < body.elements.size(); n += 2) {
-            Value product =
-                arith::MulFOp::create(b, body.loc, body.elements[n], body.elements[n + 1]);
-            sum = arith::AddFOp::create(b, body.loc, sum, product);
-          }
-          return sum;
-        });
-        const Tile *old = before.begin();
-        for (auto [query, isAfter] : llvm::zip(scan.queries, scan.after))
-          outs.push_back(isAfter ? tb.contract(rowOf(query), updated, scan.free) : *old++);
-        next.push_back(updated);
+        ChunkScan token = scan;
+        token.state = arguments.front();
+        for (SmallVectorImpl<Tile> *tiles :
+             {&token.lefts, &token.values, &token.reads, &token.queries})
+          for (Tile &tile : *tiles)
+            tile = rowOf(tile);
+        for (ChunkScan::Coef &coef : token.coefs)
+          coef.tile = rowOf(coef.tile);
+        if (token.decay)
+          token.decay = rowOf(*token.decay);
+        ChunkScanResult result = emitTokenScan(tb, token);
+        next.push_back(result.state);
+        llvm::append_range(outs, result.outputs);
       });
   next[op.getFinal()] = results.front();
   for (auto [output, tile] : llvm::zip(op.getOutputs(), ArrayRef<Tile>(results).drop_front()))

@@ -56,6 +56,9 @@ struct ChunkScanResult {
 /// decays occur, so a decay may have any sign and may be zero.
 ChunkScanResult emitChunkScan(TileBuilder &tb, const ChunkScan &scan);
 
+/// Emits one token as it is defined, for any scan. Tiles have no row, and so have the outputs.
+ChunkScanResult emitTokenScan(TileBuilder &tb, const ChunkScan &token);
+
 } // namespace mix
 
 #endif // MIXWRIGHT_PASSES_TILESCAN_H

@@ -81,13 +81,10 @@ static bool isMixed(func::FuncOp mixer, StringRef axis) {
   return result.wasInterrupted();
 }
 
-/// Recurrences that are elementwise in some feature axis run in independent blocks of it; in
-/// a step also scans, so that a block of the state stays close while a token works on it.
+/// Recurrences that are elementwise in some feature axis run in independent blocks of it.
 void PhaseEmitter::chooseFeatureBlock() {
-  bool isIndependent = llvm::all_of(phase.anchors, [&](Operation *anchor) {
-    return isa<ForOp, PrefixOp>(anchor) || (parameters.isStep && isa<AffineScanOp>(anchor));
-  });
-  if (!phase.isSequential || !isIndependent)
+  bool isElementwise = llvm::all_of(phase.anchors, llvm::IsaPred<ForOp, PrefixOp>);
+  if (!phase.isSequential || !isElementwise)
     return;
   for (StringRef axis : getAxes(phase.anchors.front()->getResult(0))) {
     int64_t size = mix::getAxisSize(phase.anchors.front()->getResult(0).getType(), axis);
