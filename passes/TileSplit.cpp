@@ -68,7 +68,7 @@ Tile PhaseEmitter::loadPart(Value value, const Env &env, Value part) {
     accesses.push_back(isIndexAxis(axis) ? Access{slot.offset, slot.label}
                                          : getWholeAxis(type, dim));
   }
-  return load(getWorkspace(value), convertType(type), accesses);
+  return load(getWorkspace(value), accesses);
 }
 
 /// Merges the parts of the results of `op`, in `scope` where the builder is.
