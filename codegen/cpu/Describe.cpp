@@ -7,8 +7,10 @@
 
 #include "codegen/cpu/Describe.h"
 #include "codegen/cpu/Memory.h"
+#include "dialect/Tile.h"
 #include "mixwright/abi.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
@@ -48,6 +50,9 @@ private:
   int32_t findArgument(StringRef name, ArrayRef<StringRef> kinds);
   /// The fields of a cache: window, sources.
   LogicalResult describeCache(unsigned index, Fields &fields);
+  /// The other caches that phases store together with one; and whether a phase that runs for
+  /// every head does.
+  SmallVector<unsigned> getStoredWith(unsigned index, bool &isStoredByAll);
   LogicalResult getCacheBlock(int64_t &rows);
 
   OpBuilder &b;
@@ -168,18 +173,57 @@ LogicalResult Describer::describeSpaces(SmallVectorImpl<Fields> &rows) {
   return success();
 }
 
+SmallVector<unsigned> Describer::getStoredWith(unsigned index, bool &isStoredByAll) {
+  SetVector<unsigned> together;
+  isStoredByAll = false;
+  for (EmittedPhase emitted : phases) {
+    SetVector<unsigned> stored;
+    emitted.phase.walk([&](tile::StoreOp store) {
+      auto view = dyn_cast<BlockArgument>(store.getView());
+      if (view && first.getArgAttr(view.getArgNumber(), "mix.kind") == b.getStringAttr("cache"))
+        stored.insert(view.getArgNumber());
+    });
+    if (!stored.contains(index))
+      continue;
+    together.insert_range(stored);
+    isStoredByAll |= !emitted.phase->hasAttr("tile.heads_of");
+  }
+  together.remove(index);
+  return together.takeVector();
+}
+
 LogicalResult Describer::describeCache(unsigned index, Fields &fields) {
   auto window = first.getArgAttrOfType<IntegerAttr>(index, "mix.window");
-  auto names = first.getArgAttrOfType<ArrayAttr>(index, "mix.sources");
+  SetVector<int32_t> places;
+  auto add = [&](StringRef name) -> LogicalResult {
+    int32_t place = findArgument(name, {"input", "param", "cache"});
+    places.insert(place);
+    if (place < 0)
+      return first.emitError("expects 'mix.sources' of argument ")
+             << index << " to name inputs, params or caches, got '" << name << "'";
+    return success();
+  };
+  auto addSources = [&](unsigned cache) -> LogicalResult {
+    auto names = first.getArgAttrOfType<ArrayAttr>(cache, "mix.sources");
+    for (unsigned n = 0, e = names ? names.size() : 0; n < e; ++n)
+      if (auto name = dyn_cast<StringAttr>(names[n]); name && failed(add(name.getValue())))
+        return failure();
+    return success();
+  };
+  bool isStoredByAll;
+  SmallVector<unsigned> together = getStoredWith(index, isStoredByAll);
+  if (!isStoredByAll && first.getArgAttr(index, "mix.sources")) {
+    if (failed(addSources(index)))
+      return failure();
+    // One task writes a row of each, so they have the same heads: either is a source of the other.
+    for (unsigned other : together)
+      if (failed(addSources(other)) ||
+          failed(add(first.getArgAttrOfType<StringAttr>(other, "mix.name").getValue())))
+        return failure();
+  }
   SmallVector<Fields> sources;
-  if (names)
-    for (StringRef name : names.getAsValueRange<StringAttr>()) {
-      int32_t place = findArgument(name, {"input", "param", "cache"});
-      if (place < 0)
-        return first.emitError("expects 'mix.sources' of argument ")
-               << index << " to name inputs, params or caches, got '" << name << "'";
-      sources.push_back({number(i32, place)});
-    }
+  for (int32_t place : places)
+    sources.push_back({number(i32, place)});
   Type source = LLVM::LLVMStructType::getLiteral(b.getContext(), {i32});
   fields.push_back(number(i64, window ? window.getInt() : 0));
   fields.push_back(number(i32, sources.size()));

@@ -90,9 +90,8 @@ static int64_t countCacheHeads(const mixwright_kernel &kernel, const mixwright_a
   int64_t heads = 1;
   for (int32_t source : llvm::ArrayRef(arg.sources, arg.num_sources)) {
     const Argument *declared = signature.findInput(kernel.args[source].name);
-    if (!declared) // a cache, made of inputs itself
-      heads = std::lcm(heads, countCacheHeads(kernel, kernel.args[source], signature, call));
-    else if (auto tensor = call.inputs.find(declared->name); tensor != call.inputs.end())
+    auto tensor = declared ? call.inputs.find(declared->name) : call.inputs.end();
+    if (tensor != call.inputs.end())
       heads = std::lcm(heads, getHeads(*declared, call.shape, tensor->second));
   }
   return heads;

@@ -73,7 +73,8 @@ typedef struct mixwright_arg {
   /* Of a cache. Its first dimension is a space of all tokens. The token at position i
    * reads rows j <= i with i - j < window, or all of them if window is 0. A row is made
    * of the arguments `sources`, whose numbers of heads must divide the cache's; none:
-   * of any, so that the cache has all heads. */
+   * of any, so that the cache has all heads. Two caches that are sources of each other
+   * have equally many. */
   int64_t window;
   int32_t num_sources;
   const int32_t *sources;

@@ -39,6 +39,31 @@ func.func @append(
 
 // -----
 
+// Caches that one phase stores have the same heads: the sources of either, and the other itself.
+// CHECK: llvm.mlir.global private constant @".mixwright_kernel_both_step_sources2"() {{.*}} !llvm.array<3 x struct<(i32)>>
+// CHECK: llvm.mlir.constant(0 : i32)
+// CHECK: llvm.mlir.constant(1 : i32)
+// CHECK: llvm.mlir.constant(3 : i32)
+func.func @append_both(
+    %k: memref<?x4xf32, strided<[?, 1]>> {mix.name = "k", mix.kind = "input", mix.axes = ["T", "K"]},
+    %v: memref<?x4xf32, strided<[?, 1]>> {mix.name = "v", mix.kind = "input", mix.axes = ["T", "K"]},
+    %kc: memref<?x4xf32, strided<[?, 1]>> {mix.name = "k.cache", mix.kind = "cache",
+      mix.axes = ["T.all", "K"], mix.sources = ["k"]},
+    %vc: memref<?x4xf32, strided<[?, 1]>> {mix.name = "v.cache", mix.kind = "cache",
+      mix.axes = ["T.all", "K"], mix.sources = ["v"]})
+    attributes {tile.phase = 0 : i64, tile.mixer = "both", tile.form = "step",
+                tile.heads_of = "k.cache", tile.cache_block = 16 : i64,
+                mix.spaces = ["T", "T.all"], mix.history = {T.all = "T"}} {
+  %zero = arith.constant 0 : index
+  %keys = tile.load %k[%zero, %zero] : memref<?x4xf32, strided<[?, 1]>> -> tensor<1x4xf32>
+  %values = tile.load %v[%zero, %zero] : memref<?x4xf32, strided<[?, 1]>> -> tensor<1x4xf32>
+  tile.store %keys, %kc[%zero, %zero] : tensor<1x4xf32>, memref<?x4xf32, strided<[?, 1]>>
+  tile.store %values, %vc[%zero, %zero] : tensor<1x4xf32>, memref<?x4xf32, strided<[?, 1]>>
+  return
+}
+
+// -----
+
 // expected-error @+1 {{expects 'mix.history' to give space 'T.all' a known space, got 'S'}}
 func.func @history() attributes {tile.phase = 0 : i64, tile.mixer = "m", tile.form = "step",
     mix.spaces = ["T", "T.all"], mix.history = {T.all = "S"}} {
