@@ -307,18 +307,21 @@ void ScanEmitter::solveGrouped(ArrayRef<unsigned> unknown, ArrayRef<Tile> rhs) {
 //===----------------------------------------------------------------------===//
 
 Tile ScanEmitter::nextState() {
+  // The products follow right after the decay of the state, so that a target may fuse them.
+  SmallVector<std::pair<Tile, Tile>> updates;
+  for (auto [left, row] : llvm::zip(lefts, rows)) {
+    if (kind == DecayKind::Free)
+      updates.push_back({left, tb.mul(row, toEnd)});
+    else
+      updates.push_back({kind == DecayKind::None ? left : tb.mul(left, toEnd), row});
+  }
   Tile result = state;
   if (kind != DecayKind::None) {
     Tile whole = tb.extract(inclusive, kRow, tb.builder.getIndexAttr(tb.getSize(kRow) - 1));
     result = tb.spread(tb.mul(state, whole), state.axes);
   }
-  for (auto [left, row] : llvm::zip(lefts, rows)) {
-    if (kind == DecayKind::Free)
-      result = tb.contract(left, tb.mul(row, toEnd), state.axes, &result);
-    else
-      result = tb.contract(kind == DecayKind::None ? left : tb.mul(left, toEnd), row, state.axes,
-                           &result);
-  }
+  for (const auto &[left, row] : updates)
+    result = tb.contract(left, row, state.axes, &result);
   return result;
 }
 

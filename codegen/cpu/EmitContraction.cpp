@@ -88,8 +88,12 @@ namespace {
 /// Walks the loops of one contraction.
 class ContractionEmitter {
 public:
-  ContractionEmitter(KernelBuilder &k, PhaseEmitter::LinalgLoops &loops, ContractionLoops kernel)
-      : k(k), loops(loops), kernel(kernel), lhs(loops.operands[kernel.lhs]),
+  /// The accumulators at a position of the loops before anything is added.
+  using ReadStart = llvm::function_ref<Value(ArrayRef<Value>)>;
+
+  ContractionEmitter(KernelBuilder &k, PhaseEmitter::LinalgLoops &loops, ContractionLoops kernel,
+                     ReadStart readStart)
+      : k(k), loops(loops), kernel(kernel), readStart(readStart), lhs(loops.operands[kernel.lhs]),
         rhs(loops.operands[kernel.rhs]), position(loops.sizes.size(), k.constant(0)),
         rows(kernel.row < 0 ? 1 : loops.sizes[kernel.row]),
         vectors(llvm::divideCeil(loops.sizes[kernel.vector], k.lanes)) {
@@ -138,6 +142,7 @@ private:
   KernelBuilder &k;
   PhaseEmitter::LinalgLoops &loops;
   const ContractionLoops kernel;
+  ReadStart readStart;
   const Tile &lhs, &rhs;
   SmallVector<Value> position;
   const int64_t rows, vectors;
@@ -236,7 +241,7 @@ void ContractionEmitter::emitProduct(RegisterTile shape) {
   SmallVector<Value> sums;
   for (int64_t row = 0; row < shape.rows; ++row)
     for (int64_t vector = 0; vector < shape.vectors; ++vector)
-      sums.push_back(k.read(loops.operands[2], loops.offset(k, 2, shifted(row, vector)), k.lanes));
+      sums.push_back(readStart(shifted(row, vector)));
   micro.start(loops.offset(k, kernel.lhs, position), rowStride);
   sums = reduce(micro, reductions, sums);
   for (int64_t loop : reductions)
@@ -292,8 +297,18 @@ void ContractionEmitter::walk(ArrayRef<int64_t> order) {
   }
 }
 
-void PhaseEmitter::emitContraction(LinalgLoops &loops, ContractionLoops kernel) {
-  ContractionEmitter emitter(k, loops, kernel);
+void PhaseEmitter::emitContraction(LinalgLoops &loops, ContractionLoops kernel,
+                                   LinalgLoops *start) {
+  auto readStart = [&](ArrayRef<Value> at) {
+    if (!start)
+      return k.read(loops.operands[2], loops.offset(k, 2, at), k.lanes);
+    SmallVector<Value> position(start->sizes.size());
+    for (int64_t loop = 0, e = loops.sizes.size(); loop < e; ++loop)
+      if (int64_t dim = loops.accesses[2].getDimension(loop); dim >= 0)
+        position[dim] = at[loop];
+    return k.broadcast(emitBody(*start, position, {}).front(), k.lanes);
+  };
+  ContractionEmitter emitter(k, loops, kernel, readStart);
   emitter.takeShare(prefetches);
   emitter.useBands(scalars);
   emitter.emit();

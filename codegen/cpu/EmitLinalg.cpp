@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/LinalgLoops.h"
 #include "codegen/cpu/Memory.h"
+#include "codegen/cpu/ProductStarts.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -55,17 +56,25 @@ Value PhaseEmitter::LinalgLoops::resultOffset(KernelBuilder &k, unsigned result,
   return getOffset(k, results[result], accesses[op.getNumDpsInputs() + result], position);
 }
 
-LogicalResult PhaseEmitter::emitLinalg(linalg::LinalgOp op) {
-  LinalgLoops loops(op);
-  FailureOr<SmallVector<Access>> accesses = getAccesses(op);
-  if (failed(accesses))
+LogicalResult PhaseEmitter::LinalgLoops::analyze() {
+  FailureOr<SmallVector<Access>> all = getAccesses(op);
+  if (failed(all))
     return op->emitError("the CPU target needs indexing maps that are linear in the loops");
-  loops.accesses = std::move(*accesses);
-  loops.sizes = op.getStaticLoopRanges();
-  if (llvm::any_of(loops.sizes, ShapedType::isDynamic))
+  accesses = std::move(*all);
+  sizes = op.getStaticLoopRanges();
+  if (llvm::any_of(sizes, ShapedType::isDynamic))
     return op->emitError("the CPU target needs tiles of static shape");
-  loops.kinds = op.getIteratorTypesArray();
-  for (Value operand : op->getOperands()) {
+  kinds = op.getIteratorTypesArray();
+  for (unsigned loop = 0; loop < sizes.size(); ++loop)
+    if (kinds[loop] == utils::IteratorType::reduction)
+      for (unsigned out = op.getNumDpsInputs(); out < accesses.size(); ++out)
+        if (accesses[out].usesLoop(loop))
+          return op->emitError("expects no output that varies along a reduction");
+  return success();
+}
+
+void PhaseEmitter::bind(LinalgLoops &loops) {
+  for (Value operand : loops.op->getOperands()) {
     if (isa<RankedTensorType>(operand.getType())) {
       loops.operands.push_back(getTile(operand));
       continue;
@@ -75,38 +84,46 @@ LogicalResult PhaseEmitter::emitLinalg(linalg::LinalgOp op) {
     scalar.splat = getScalar(operand);
     loops.operands.push_back(scalar);
   }
-  for (unsigned index = 0, e = op->getNumResults(); index < e; ++index)
-    loops.results.push_back(tiles[op->getResult(index)] = getResultPlace(op, index));
+  for (unsigned index = 0, e = loops.op->getNumResults(); index < e; ++index)
+    loops.results.push_back(tiles[loops.op->getResult(index)] = getResultPlace(loops.op, index));
+}
 
-  bool reduces = op.getNumLoops() != op.getNumParallelLoops();
-  for (unsigned loop = 0; reduces && loop < loops.sizes.size(); ++loop)
-    if (loops.kinds[loop] == utils::IteratorType::reduction)
-      for (unsigned out = op.getNumDpsInputs(); out < loops.accesses.size(); ++out)
-        if (loops.accesses[out].usesLoop(loop))
-          return op->emitError("expects no output that varies along a reduction");
-
-  if (emitTranspose(loops) || emitPack(loops))
+LogicalResult PhaseEmitter::emitLinalg(linalg::LinalgOp op) {
+  LinalgLoops loops(op);
+  if (failed(loops.analyze()))
+    return failure();
+  bind(loops);
+  if (isProductStart(op) || emitTranspose(loops) || emitPack(loops))
     return success();
-  loops.vector = chooseVectorLoop(op, loops.accesses);
-  if (loops.vector >= 0 && !loops.isContiguous())
-    loops.vector = -1;
-  loops.width = loops.vector < 0 ? 1 : k.lanes;
-  if (!reduces) {
+  loops.chooseVector(k.lanes);
+  if (op.getNumLoops() == op.getNumParallelLoops()) {
     emitParallel(loops);
     return success();
   }
-  if (loops.vector >= 0 && loops.kinds[loops.vector] == utils::IteratorType::reduction) {
-    emitLaneReduction(loops);
-    return success();
+  std::optional<LinalgLoops> start;
+  if (linalg::LinalgOp startOp = getProductStart(op)) {
+    start.emplace(startOp);
+    if (failed(start->analyze()))
+      return failure();
+    bind(*start);
+    start->chooseVector(k.lanes);
   }
-  if (loops.vector >= 0 && isContraction(op)) {
+  bool isLane = loops.vector >= 0 && loops.kinds[loops.vector] == utils::IteratorType::reduction;
+  if (loops.vector >= 0 && !isLane && isContraction(op)) {
     FailureOr<ContractionLoops> kernel = getContractionLoops(op, loops.accesses, loops.vector);
-    if (succeeded(kernel)) {
-      emitContraction(loops, *kernel);
+    // The accumulators and what they start from have their lanes along one axis.
+    bool fits = !start || start->vector == (int64_t)start->sizes.size() - 1;
+    if (succeeded(kernel) && fits) {
+      emitContraction(loops, *kernel, start ? &*start : nullptr);
       return success();
     }
   }
-  emitReduction(loops);
+  if (start)
+    emitParallel(*start);
+  if (isLane)
+    emitLaneReduction(loops);
+  else
+    emitReduction(loops);
   return success();
 }
 

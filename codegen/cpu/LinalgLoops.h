@@ -25,6 +25,17 @@ struct PhaseEmitter::LinalgLoops {
   int64_t width = 1;                                  ///< Lanes, or 1.
   llvm::SmallVector<mlir::Value> position;            ///< Of the body being emitted.
 
+  /// Fills in what does not depend on memory. Error: what no loop nest can do.
+  mlir::LogicalResult analyze();
+
+  /// Chooses the loop along the lanes; operands must be bound.
+  void chooseVector(int64_t lanes) {
+    vector = chooseVectorLoop(op, accesses);
+    if (vector >= 0 && !isContiguous())
+      vector = -1;
+    width = vector < 0 ? 1 : lanes;
+  }
+
   /// The loops of a kind, the vector loop last.
   llvm::SmallVector<int64_t> getLoops(mlir::utils::IteratorType kind) const {
     llvm::SmallVector<int64_t> order;

@@ -91,6 +91,8 @@ private:
 
   // EmitLinalg.cpp
   mlir::LogicalResult emitLinalg(mlir::linalg::LinalgOp op);
+  /// Looks up the tiles of the operands and results.
+  void bind(LinalgLoops &loops);
   llvm::SmallVector<mlir::Value> emitBody(LinalgLoops &loops, mlir::ValueRange position,
                                           mlir::ValueRange accumulators);
   mlir::Value emitBodyOp(mlir::Operation &op, LinalgLoops &loops, mlir::IRMapping &values);
@@ -101,7 +103,8 @@ private:
   bool emitPack(LinalgLoops &loops);
 
   // EmitContraction.cpp
-  void emitContraction(LinalgLoops &loops, ContractionLoops kernel);
+  /// `start`, if not null, is the elementwise op that makes the accumulators.
+  void emitContraction(LinalgLoops &loops, ContractionLoops kernel, LinalgLoops *start);
 
   // EmitDecay.cpp
   Tile getTemporary(mlir::Operation *op);
