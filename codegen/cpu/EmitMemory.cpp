@@ -107,12 +107,12 @@ Value View::getDistance(KernelBuilder &k, size_t dim, Value position) const {
                      : arith::MulIOp::create(k.b, k.loc, position, strides[dim]).getResult();
   if (dim > 0 || !paging)
     return direct;
-  // Most caches are one page in order.
+  // Most caches are one page in order, and the page of a window is used again.
   auto pointerType = paging->table.getType();
   Value null = LLVM::ZeroOp::create(k.b, k.loc, pointerType);
   Value hasTable = LLVM::ICmpOp::create(k.b, k.loc, LLVM::ICmpPredicate::ne, paging->table, null);
-  Value hasPages = k.compare(arith::CmpIPredicate::sgt, paging->pages, k.constant(1));
-  Value isPaged = arith::OrIOp::create(k.b, k.loc, hasTable, hasPages);
+  Value isFurther = k.compare(arith::CmpIPredicate::uge, position, paging->pageRows);
+  Value isPaged = arith::OrIOp::create(k.b, k.loc, hasTable, isFurther);
   auto branch = scf::IfOp::create(k.b, k.loc, direct.getType(), isPaged, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(k.b);
   k.b.setInsertionPointToStart(branch.thenBlock());
