@@ -140,8 +140,18 @@ Tile PhaseEmitter::branch(unsigned scope, Value condition, const Tile &tile,
 //===----------------------------------------------------------------------===//
 
 Type PhaseEmitter::getRealType(const TileSignature::Argument &argument) const {
-  bool isState = StringRef(argument.kind).starts_with("state");
-  return isState ? parameters.stateElement : parameters.tensorElement;
+  if (argument.kind.starts_with("state"))
+    return parameters.stateElement;
+  if (argument.kind != "cache")
+    return parameters.tensorElement;
+  // Rows that are computed, like sums over tokens, are kept as exactly as they are computed.
+  func::FuncOp above = mixer;
+  Value cache = above.getArgument(&argument - signature.arguments.data());
+  bool isInput = llvm::all_of(cache.getUsers(), [](Operation *user) {
+    auto append = dyn_cast<AppendOp>(user);
+    return !append || isa<BlockArgument>(append.getRows());
+  });
+  return isInput ? parameters.tensorElement : parameters.element;
 }
 
 MemRefType PhaseEmitter::getViewType(RankedTensorType type, Type real) const {
