@@ -10,6 +10,7 @@
 #include "tools/mixc/PackedCheck.h"
 #include "tools/mixc/StepCheck.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/Sequence.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cstring>
 
@@ -178,38 +179,34 @@ static Expected<Call> takePart(const Signature &signature, const Call &call, int
   return part;
 }
 
-/// Runs a call in two parts, the final states of the first being the initial states
-/// of the second, and joins the results.
-static Expected<CallResult> runInTwo(const Signature &signature, const Call &call, int64_t cut,
-                                     const Runner &run) {
+/// Runs a call in parts that end at the tokens `ends`, the final states of each being the
+/// initial states of the next, and joins the results.
+static Expected<CallResult> runInParts(const Signature &signature, const Call &call,
+                                       llvm::ArrayRef<int64_t> ends, const Runner &run) {
   StringRef axis = findTokenAxis(signature);
-  int64_t tokens = call.shape.sizes.lookup(axis);
-  Expected<Call> firstCall = takePart(signature, call, 0, cut);
-  if (!firstCall)
-    return firstCall.takeError();
-  Expected<CallResult> first = run(*firstCall);
-  if (!first)
-    return first.takeError();
-  Expected<Call> secondCall = takePart(signature, call, cut, tokens);
-  if (!secondCall)
-    return secondCall.takeError();
-  secondCall->states = std::move(first->states);
-  Expected<CallResult> second = run(*secondCall);
-  if (!second)
-    return second.takeError();
-
   CallResult joined;
-  joined.states = std::move(second->states);
-  for (const Argument &arg : signature.outputs) {
-    Tensor &after = second->outputs[arg.name];
-    if (!hasTokens(arg, axis)) {
-      joined.outputs[arg.name] = std::move(after);
-      continue;
+  joined.states = call.states;
+  int64_t begin = 0;
+  for (int64_t end : ends) {
+    Expected<Call> part = takePart(signature, call, begin, end);
+    if (!part)
+      return part.takeError();
+    part->states = std::move(joined.states);
+    Expected<CallResult> result = run(*part);
+    if (!result)
+      return result.takeError();
+    joined.states = std::move(result->states);
+    for (const Argument &arg : signature.outputs) {
+      Tensor &own = result->outputs[arg.name];
+      if (!hasTokens(arg, axis)) {
+        joined.outputs[arg.name] = std::move(own);
+        continue;
+      }
+      auto whole =
+          joined.outputs.try_emplace(arg.name, own.getType(), call.shape.getShape(arg)).first;
+      copyTokens(own, 0, whole->second, begin, end - begin);
     }
-    Tensor tensor(after.getType(), call.shape.getShape(arg));
-    copyTokens(first->outputs[arg.name], 0, tensor, 0, cut);
-    copyTokens(after, 0, tensor, cut, tokens - cut);
-    joined.outputs[arg.name] = std::move(tensor);
+    begin = end;
   }
   return joined;
 }
@@ -287,7 +284,7 @@ private:
   }
 
   Expected<CallResult> runCase(const Case &which, const Call &call, const Runner &run) {
-    return which.cut > 0 ? runInTwo(signature, call, which.cut, run) : run(call);
+    return which.cut > 0 ? runInParts(signature, call, {which.cut, which.tokens}, run) : run(call);
   }
 
   /// The definition's results in float64. Where tensors have 16 bits, rounding alone is far
@@ -342,7 +339,7 @@ private:
     Expected<CallResult> whole = evaluate(call);
     if (!whole)
       return whole.takeError();
-    Expected<CallResult> inTwo = runInTwo(signature, call, which.cut, evaluate);
+    Expected<CallResult> inTwo = runCase(which, call, evaluate);
     if (!inTwo)
       return inTwo.takeError();
     Expectation expected{std::move(*whole), std::nullopt};
@@ -443,6 +440,15 @@ private:
     if (!expected)
       return expected.takeError();
     call = round(std::move(call), types);
+    // A step rounds a state of 16 bits after each token.
+    if (getTypeBytes(types.state) < 4 && report.canBeCut.value_or(false)) {
+      auto ends = llvm::to_vector(llvm::seq_inclusive<int64_t>(1, which.tokens));
+      Expected<CallResult> rounded =
+          runInParts(signature, call, ends, makeEvaluator(program, types));
+      if (!rounded)
+        return rounded.takeError();
+      expected->rounded = std::move(*rounded);
+    }
     StepPlan plan = planSteps(kernel, which);
     StringRef axis = findTokenAxis(signature);
     Expected<CallResult> result = runInSteps(kernel, signature, axis, call, plan, pool);
