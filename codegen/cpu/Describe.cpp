@@ -193,6 +193,7 @@ SmallVector<unsigned> Describer::getStoredWith(unsigned index, bool &isStoredByA
 }
 
 LogicalResult Describer::describeCache(unsigned index, Fields &fields) {
+  auto window = first.getArgAttrOfType<IntegerAttr>(index, "mix.window");
   SetVector<int32_t> places;
   auto add = [&](StringRef name) -> LogicalResult {
     int32_t place = findArgument(name, {"input", "param", "cache"});
@@ -224,8 +225,7 @@ LogicalResult Describer::describeCache(unsigned index, Fields &fields) {
   for (int32_t place : places)
     sources.push_back({number(i32, place)});
   Type source = LLVM::LLVMStructType::getLiteral(b.getContext(), {i32});
-  // Every row is kept: kernels do not yet find their rows in a cache that wraps around.
-  fields.push_back(number(i64, 0));
+  fields.push_back(number(i64, window ? window.getInt() : 0));
   fields.push_back(number(i32, sources.size()));
   fields.push_back(array("sources" + std::to_string(index), source, sources));
   return success();

@@ -13,10 +13,11 @@
 // CHECK: llvm.mlir.constant(0 : i32)
 // CHECK: llvm.mlir.constant(0 : i64)
 //
-// The kinds 8 (position) and 7 (cache), of which all rows are kept, and its one source.
+// The window of the cache, 4, its one source, and the kinds 8 (position) and 7 (cache).
 // CHECK: llvm.mlir.global private constant @".mixwright_kernel_m_step_args"
 // CHECK: llvm.mlir.constant(8 : i32)
 // CHECK: llvm.mlir.constant(7 : i32)
+// CHECK: llvm.mlir.constant(4 : i64)
 // CHECK: llvm.mlir.addressof @".mixwright_kernel_m_step_sources2"
 //
 // CHECK: llvm.mlir.global private constant @".mixwright_kernel_m_step_phases"
