@@ -61,7 +61,9 @@ class Kernel:
         header = library.with_suffix(".h").read_text()
         prefix = problem.mixer.upper()
         self.place = {name: int(n) for name, n in re.findall(rf"^  {prefix}_(\w+) = (\d+)", header, re.M)}
-        self.outputs = re.findall(rf"^  {prefix}_(\w+) = \d+, /\* output", header, re.M)
+        # The first output, and the dimensions behind [B, T, H] that are fixed: [.., V=128].
+        output = re.search(rf"^  {prefix}_(\w+) = \d+, /\* output \w+ \[(.*?)\]", header, re.M)
+        self.output, self.features = output[1], [int(size) for size in re.findall(r"=(\d+)", output[2])]
         runtime = ctypes.CDLL(str(ROOT / "build" / "lib" / "libmixwright_runtime.so"), ctypes.RTLD_GLOBAL)
         runtime.mixwright_last_error.restype = ctypes.c_char_p
         self.runtime = runtime
@@ -69,11 +71,9 @@ class Kernel:
 
     def prepare(self, problem: Problem) -> Call:
         count = self.place["TENSORS"]
-        sizes = problem.sizes()
-        value = next(t for t in problem.inputs.values() if t.dim() > 3)
-        width = sizes.get("V") or sizes.get("P") or sizes.get("D")
-        output = torch.full((*value.shape[:3], width), float("nan"), dtype=value.dtype)
-        tensors = {**problem.inputs, self.outputs[0]: output}
+        sequence = next(t for t in problem.inputs.values() if t.dim() > 3)
+        output = torch.full((*sequence.shape[:3], *self.features), float("nan"), dtype=sequence.dtype)
+        tensors = {**problem.inputs, self.output: output}
         described = {name: describe(tensor) for name, tensor in tensors.items()}
         pointers = (ctypes.POINTER(Tensor) * count)()
         for name, tensor in described.items():
