@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/TypeSwitch.h"
 #include <limits>
 
 using namespace mlir;
@@ -195,4 +196,17 @@ Value Polynomials::erf(Value x) {
   far = sub(constant(1), exp(mulAdd(far, bounded, mul(bounded, constant(-1)))));
   far = math::CopySignOp::create(b, far, x);
   return select(less(constant(0.927734375), size), far, near);
+}
+
+Value Polynomials::apply(Operation *op, Value x) {
+  return llvm::TypeSwitch<Operation *, Value>(op)
+      .Case([&](math::ExpOp) { return exp(x); })
+      .Case([&](math::Exp2Op) { return exp2(x); })
+      .Case([&](math::ExpM1Op) { return expm1(x); })
+      .Case([&](math::LogOp) { return log(x); })
+      .Case([&](math::Log2Op) { return log2(x); })
+      .Case([&](math::Log1pOp) { return log1p(x); })
+      .Case([&](math::TanhOp) { return tanh(x); })
+      .Case([&](math::ErfOp) { return erf(x); })
+      .Default(Value());
 }

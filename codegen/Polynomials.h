@@ -36,6 +36,8 @@ public:
   mlir::Value log1p(mlir::Value x);
   mlir::Value tanh(mlir::Value x);
   mlir::Value erf(mlir::Value x);
+  /// The function of an op of the math dialect at `x`; null for one that is not above.
+  mlir::Value apply(mlir::Operation *op, mlir::Value x);
 
 private:
   /// x = whole * unit + rest, where `whole` is an integer and |rest| <= unit / 2.

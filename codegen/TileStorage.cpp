@@ -91,6 +91,14 @@ OpFoldResult mix::getSplatScalar(Value tile) {
   return {};
 }
 
+Value mix::buildSplatScalar(OpBuilder &builder, Location loc, Value tile,
+                            const IRMapping &scalars) {
+  OpFoldResult splat = getSplatScalar(tile);
+  if (auto constant = dyn_cast_if_present<Attribute>(splat))
+    return arith::ConstantOp::create(builder, loc, cast<TypedAttr>(constant));
+  return splat ? scalars.lookupOrDefault(cast<Value>(splat)) : Value();
+}
+
 bool mix::isUndefined(Value tile) {
   Operation *op = tile.getDefiningOp();
   if (op && isa<tensor::ExtractSliceOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))

@@ -18,6 +18,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/IRMapping.h"
 
 namespace mix {
 
@@ -34,6 +35,10 @@ mlir::Value getViewSource(mlir::Value tile);
 
 /// The scalar that all elements equal, as a scalar SSA value or an attribute; null if none.
 mlir::OpFoldResult getSplatScalar(mlir::Value tile);
+
+/// That scalar as a value: a constant, or what `scalars` maps it to; null if there is none.
+mlir::Value buildSplatScalar(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tile,
+                             const mlir::IRMapping &scalars);
 
 /// True if nothing was ever written to the tile.
 bool isUndefined(mlir::Value tile);

@@ -30,12 +30,6 @@ static AxisSet getReducedAxes(ReduceOp reduce) {
   return AxisSet::of(reduce.getAxes().getAsValueRange<StringAttr>());
 }
 
-Value stripBroadcasts(Value value) {
-  while (auto broadcast = value.getDefiningOp<BroadcastOp>())
-    value = broadcast.getSource();
-  return value;
-}
-
 //===----------------------------------------------------------------------===//
 // Dependence
 //===----------------------------------------------------------------------===//

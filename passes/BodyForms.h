@@ -15,13 +15,11 @@
 #include "dialect/Mix.h"
 #include "dialect/algebra/LinearForm.h"
 #include "mlir/IR/Builders.h"
+#include "passes/Build.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallBitVector.h"
 
 namespace mix {
-
-/// The value below its broadcasts.
-mlir::Value stripBroadcasts(mlir::Value value);
 
 /// Which of some roots a value of a block depends on, through any path.
 class Dependence {

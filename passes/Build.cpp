@@ -7,11 +7,19 @@
 
 #include "passes/Build.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
+#include <limits>
 
 using namespace mlir;
 
 namespace mix {
+
+Value stripBroadcasts(Value value) {
+  while (auto broadcast = value.getDefiningOp<BroadcastOp>())
+    value = broadcast.getSource();
+  return value;
+}
 
 Value broadcastTo(OpBuilder &builder, Location loc, Value value, Type type) {
   RankedTensorType wanted = withElement(type, getElementTypeOrSelf(value));
@@ -66,11 +74,36 @@ std::optional<double> getSplat(Value value) {
   return elements.getSplatValue<APFloat>().convertToDouble();
 }
 
+double getIdentity(PrefixKind kind) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  switch (kind) {
+  case PrefixKind::Sum:
+    return 0;
+  case PrefixKind::Prod:
+    return 1;
+  case PrefixKind::Min:
+    return infinity;
+  case PrefixKind::Max:
+  case PrefixKind::LogSumExp:
+    return -infinity;
+  }
+  llvm_unreachable("unknown prefix");
+}
+
+Value createLogAddExp(OpBuilder &builder, Location loc, Value x, Value y, Value lowest) {
+  Value larger = arith::MaximumFOp::create(builder, loc, x, y);
+  Value smaller = arith::MinimumFOp::create(builder, loc, x, y);
+  Value difference = arith::SubFOp::create(builder, loc, smaller, larger);
+  Value power = math::ExpOp::create(builder, loc, difference);
+  Value sum = arith::AddFOp::create(builder, loc, larger,
+                                    math::Log1pOp::create(builder, loc, power).getResult());
+  Value isNothing = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, larger, lowest);
+  return arith::SelectOp::create(builder, loc, isNothing, larger, sum);
+}
+
 std::optional<int64_t> getConstantInteger(Value value) {
-  while (auto broadcast = value.getDefiningOp<BroadcastOp>())
-    value = broadcast.getSource();
   DenseIntElementsAttr elements;
-  if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat())
+  if (!matchPattern(stripBroadcasts(value), m_Constant(&elements)) || !elements.isSplat())
     return std::nullopt;
   return elements.getSplatValue<APInt>().getSExtValue();
 }
@@ -81,10 +114,8 @@ Value createTrue(OpBuilder &builder, Location loc) {
 }
 
 bool isTrue(Value predicate) {
-  while (auto broadcast = predicate.getDefiningOp<BroadcastOp>())
-    predicate = broadcast.getSource();
   DenseElementsAttr elements;
-  return matchPattern(predicate, m_Constant(&elements)) && elements.isSplat() &&
+  return matchPattern(stripBroadcasts(predicate), m_Constant(&elements)) && elements.isSplat() &&
          elements.getElementType().isInteger(1) && elements.getSplatValue<bool>();
 }
 

@@ -18,6 +18,9 @@
 
 namespace mix {
 
+/// The value below its broadcasts.
+mlir::Value stripBroadcasts(mlir::Value value);
+
 /// The value over the axes of `type` (its element type stays): itself, or a broadcast.
 mlir::Value broadcastTo(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
                         mlir::Type type);
@@ -54,6 +57,13 @@ std::optional<double> getSplat(mlir::Value value);
 
 /// The integer that fills a tensor, if the value is one, perhaps a broadcast one.
 std::optional<int64_t> getConstantInteger(mlir::Value value);
+
+/// What a prefix of nothing is.
+double getIdentity(PrefixKind kind);
+
+/// `log(exp(x) + exp(y))` of scalars or tensors, where `lowest` is -inf; -inf if both are.
+mlir::Value createLogAddExp(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value x,
+                            mlir::Value y, mlir::Value lowest);
 
 /// A predicate that holds everywhere.
 mlir::Value createTrue(mlir::OpBuilder &builder, mlir::Location loc);

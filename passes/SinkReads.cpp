@@ -149,17 +149,12 @@ struct SinkReads : impl::SinkReadsBase<SinkReads> {
 
   /// Whether the index is the block of a position of the space that is cut into blocks.
   bool isInRange(StringRef axis, Value index) {
-    while (auto broadcast = index.getDefiningOp<BroadcastOp>())
-      index = broadcast.getSource();
-    auto division = index.getDefiningOp<arith::FloorDivSIOp>();
+    auto division = stripBroadcasts(index).getDefiningOp<arith::FloorDivSIOp>();
     auto blocks = getOperation()->getAttrOfType<DictionaryAttr>(kBlocksAttr);
     auto entry = blocks ? blocks.getAs<ArrayAttr>(getSpace(axis)) : ArrayAttr();
     if (!division || !entry)
       return false;
-    Value position = division.getLhs();
-    while (auto broadcast = position.getDefiningOp<BroadcastOp>())
-      position = broadcast.getSource();
-    auto iota = position.getDefiningOp<IotaOp>();
+    auto iota = stripBroadcasts(division.getLhs()).getDefiningOp<IotaOp>();
     return iota && getSpace(getAxes(iota.getResult()).front()) == cast<StringAttr>(entry[0]) &&
            getConstantInteger(division.getRhs()) == cast<IntegerAttr>(entry[1]).getInt();
   }

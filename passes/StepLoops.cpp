@@ -35,33 +35,8 @@ static Value combinePrefix(OpBuilder &b, Location loc, PrefixKind kind, Value x,
   case PrefixKind::LogSumExp:
     break;
   }
-  // log(exp(x) + exp(y)); -inf if both are.
-  Value larger = arith::MaximumFOp::create(b, loc, x, y);
-  Value smaller = arith::MinimumFOp::create(b, loc, x, y);
-  Value difference = arith::SubFOp::create(b, loc, smaller, larger);
-  Value term = math::Log1pOp::create(b, loc, math::ExpOp::create(b, loc, difference));
-  Value sum = arith::AddFOp::create(b, loc, larger, term);
   Value lowest = createNumber(b, loc, -std::numeric_limits<double>::infinity());
-  Value isNothing = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, larger,
-                                          broadcastTo(b, loc, lowest, larger.getType()));
-  return arith::SelectOp::create(b, loc, isNothing, larger, sum);
-}
-
-/// What a prefix of nothing is.
-static double getIdentity(PrefixKind kind) {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
-  switch (kind) {
-  case PrefixKind::Sum:
-    return 0;
-  case PrefixKind::Prod:
-    return 1;
-  case PrefixKind::Min:
-    return infinity;
-  case PrefixKind::Max:
-  case PrefixKind::LogSumExp:
-    return -infinity;
-  }
-  llvm_unreachable("unknown prefix");
+  return createLogAddExp(b, loc, x, y, broadcastTo(b, loc, lowest, x.getType()));
 }
 
 /// A prefix along the tokens: a recurrence whose state is the total so far.

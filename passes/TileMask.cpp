@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/Build.h"
 #include "llvm/Support/CheckedArithmetic.h"
 
 using namespace mlir;
@@ -17,10 +18,8 @@ using namespace mix;
 using llvm::StringRef;
 
 std::optional<int64_t> MaskAnalysis::getConstant(Value value) {
-  while (auto broadcast = value.getDefiningOp<BroadcastOp>())
-    value = broadcast.getSource();
   DenseElementsAttr elements;
-  if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat() ||
+  if (!matchPattern(stripBroadcasts(value), m_Constant(&elements)) || !elements.isSplat() ||
       !isa<IntegerType>(elements.getElementType()))
     return std::nullopt;
   APInt element = elements.getSplatValue<APInt>();
@@ -279,8 +278,7 @@ IndexRange MaskAnalysis::solveAtomAtLeast(Value atom, Value limit, StringRef var
 
 template <typename Logic>
 typename Logic::Result MaskAnalysis::interpret(Value predicate, bool isNegated, Logic &logic) {
-  while (auto broadcast = predicate.getDefiningOp<BroadcastOp>())
-    predicate = broadcast.getSource();
+  predicate = stripBroadcasts(predicate);
   if (std::optional<int64_t> number = getConstant(predicate))
     return logic.constant((*number != 0) != isNegated);
   std::pair<Value, unsigned> key(predicate, isNegated);

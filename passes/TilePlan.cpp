@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/TilePlan.h"
+#include "passes/Build.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -65,8 +66,7 @@ StringRef mix::getRowSpace(Operation *anchor) {
 }
 
 std::optional<StringRef> mix::getExactIndex(Value index) {
-  while (auto broadcast = index.getDefiningOp<BroadcastOp>())
-    index = broadcast.getSource();
+  index = stripBroadcasts(index);
   if (auto iota = index.getDefiningOp<IotaOp>())
     return getAxes(iota.getResult()).front();
   auto argument = dyn_cast<BlockArgument>(index);

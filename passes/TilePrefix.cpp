@@ -19,6 +19,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/Build.h"
 #include "passes/TileStream.h"
 #include <limits>
 
@@ -56,37 +57,12 @@ static tile::ScanKind getScanKind(PrefixKind kind) {
   llvm_unreachable("covered switch");
 }
 
-/// What a prefix of nothing is.
-static double getIdentity(PrefixKind kind) {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
-  switch (kind) {
-  case PrefixKind::Sum:
-    return 0.0;
-  case PrefixKind::Prod:
-    return 1.0;
-  case PrefixKind::Min:
-    return infinity;
-  case PrefixKind::Max:
-  case PrefixKind::LogSumExp:
-    return -infinity;
-  }
-  llvm_unreachable("covered switch");
-}
-
-/// `log(exp(a) + exp(b))`; -inf if both are.
 static Value buildLogAddExp(ElementBuilder &body) {
-  OpBuilder &b = body.builder;
-  Location loc = body.loc;
   Value x = body.elements[0], y = body.elements[1];
-  Value larger = arith::MaximumFOp::create(b, loc, x, y);
-  Value smaller = arith::MinimumFOp::create(b, loc, x, y);
-  Value difference = arith::SubFOp::create(b, loc, smaller, larger);
-  Value term = math::Log1pOp::create(b, loc, math::ExpOp::create(b, loc, difference));
-  Value sum = arith::AddFOp::create(b, loc, larger, term);
   Value lowest = arith::ConstantOp::create(
-      b, loc, b.getFloatAttr(x.getType(), -std::numeric_limits<double>::infinity()));
-  Value isNothing = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, larger, lowest);
-  return arith::SelectOp::create(b, loc, isNothing, larger, sum);
+      body.builder, body.loc,
+      body.builder.getFloatAttr(x.getType(), -std::numeric_limits<double>::infinity()));
+  return createLogAddExp(body.builder, body.loc, x, y, lowest);
 }
 
 static bool isReal(PrefixOp op) { return isa<FloatType>(getElementTypeOrSelf(op.getType())); }
@@ -183,9 +159,7 @@ SmallVector<PrefixOp> PhaseEmitter::getKeyPrefixes(ArrayRef<KeyJob *> jobs) {
 /// is known.
 static Value getCountedSet(PrefixOp op) {
   auto select = op.getSource().getDefiningOp<arith::SelectOp>();
-  Value rest = select ? select.getFalseValue() : Value();
-  while (rest && rest.getDefiningOp<BroadcastOp>())
-    rest = rest.getDefiningOp<BroadcastOp>().getSource();
+  Value rest = select ? stripBroadcasts(select.getFalseValue()) : Value();
   DenseFPElementsAttr elements;
   if (!rest || !matchPattern(rest, m_Constant(&elements)) || !elements.isSplat())
     return {};

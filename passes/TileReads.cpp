@@ -22,8 +22,7 @@ struct ShiftedIndex {
 } // namespace
 
 static std::optional<ShiftedIndex> getShiftedIndex(Value index) {
-  while (auto broadcast = index.getDefiningOp<BroadcastOp>())
-    index = broadcast.getSource();
+  index = stripBroadcasts(index);
   if (std::optional<StringRef> variable = getExactIndex(index))
     return ShiftedIndex{*variable, 0};
   Operation *op = index.getDefiningOp();

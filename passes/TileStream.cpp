@@ -26,20 +26,13 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/Build.h"
 #include <cmath>
 #include <limits>
 
 using namespace mlir;
 using namespace mix;
 using llvm::StringRef;
-
-static bool isTrue(Value predicate) {
-  while (auto broadcast = predicate.getDefiningOp<BroadcastOp>())
-    predicate = broadcast.getSource();
-  DenseElementsAttr elements;
-  return matchPattern(predicate, m_Constant(&elements)) && elements.isSplat() &&
-         elements.getSplatValue<APInt>().isOne();
-}
 
 //===----------------------------------------------------------------------===//
 // Sums of products over keys

@@ -181,17 +181,7 @@ Value Lowering::expand(ImplicitLocOpBuilder &b, Operation *op) {
       return emitPower(b, x, *exponent);
   if (!getElementTypeOrSelf(type).isF32())
     return {};
-  Polynomials f(b, type, chip.fusesMultiplyAdd);
-  return TypeSwitch<Operation *, Value>(op)
-      .Case([&](math::ExpOp) { return f.exp(x); })
-      .Case([&](math::Exp2Op) { return f.exp2(x); })
-      .Case([&](math::ExpM1Op) { return f.expm1(x); })
-      .Case([&](math::LogOp) { return f.log(x); })
-      .Case([&](math::Log2Op) { return f.log2(x); })
-      .Case([&](math::Log1pOp) { return f.log1p(x); })
-      .Case([&](math::TanhOp) { return f.tanh(x); })
-      .Case([&](math::ErfOp) { return f.erf(x); })
-      .Default(Value());
+  return Polynomials(b, type, chip.fusesMultiplyAdd).apply(op, x);
 }
 
 /// A maximum that keeps NaN takes three instructions, twice as many if it has to tell the

@@ -48,18 +48,12 @@ static Value expandExp(ImplicitLocOpBuilder &b, Machine &machine, Value x) {
 /// The function by what the chip has, or null.
 static Value expand(ImplicitLocOpBuilder &b, Machine &machine, Operation *op) {
   Value x = op->getOperand(0);
-  Polynomials f(b, b.getF32Type(), /*fuse=*/true);
   return TypeSwitch<Operation *, Value>(op)
       .Case([&](math::ExpOp) { return expandExp(b, machine, x); })
       .Case([&](math::Exp2Op) { return machine.exp2(b, x); })
       .Case([&](math::RsqrtOp) { return machine.rsqrt(b, x); })
-      .Case([&](math::ExpM1Op) { return f.expm1(x); })
-      .Case([&](math::LogOp) { return f.log(x); })
-      .Case([&](math::Log2Op) { return f.log2(x); })
-      .Case([&](math::Log1pOp) { return f.log1p(x); })
-      .Case([&](math::TanhOp) { return f.tanh(x); })
-      .Case([&](math::ErfOp) { return f.erf(x); })
-      .Default(Value());
+      .Default(
+          [&](Operation *) { return Polynomials(b, b.getF32Type(), /*fuse=*/true).apply(op, x); });
 }
 
 /// Whether LLVM's intrinsic of the same name is an instruction, or a short sequence of them.

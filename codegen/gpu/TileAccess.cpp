@@ -179,11 +179,6 @@ Tile PhaseEmitter::getTile(Value value) {
   tile.shape = llvm::to_vector(type.getShape());
   tile.strides.assign(tile.shape.size(), 0);
   tile.element = type.getElementType();
-  if (OpFoldResult splat = getSplatScalar(value)) {
-    if (auto attr = dyn_cast<Attribute>(splat))
-      tile.splat = arith::ConstantOp::create(k.b, cast<TypedAttr>(attr));
-    else
-      tile.splat = getScalar(cast<Value>(splat));
-  }
+  tile.splat = buildSplatScalar(k.b, k.b.getLoc(), value, scalars);
   return tile;
 }
