@@ -70,7 +70,7 @@ function(mixwright_link_static_llvm name)
   endforeach()
   llvm_map_components_to_libnames(llvm_libraries
     ${LLVM_NATIVE_ARCH} aarch64codegen aarch64desc aarch64info x86codegen x86desc x86info
-    amdgpucodegen amdgpudesc amdgpuinfo nvptxcodegen nvptxdesc nvptxinfo
+    amdgpucodegen amdgpudesc amdgpuinfo nvptxcodegen nvptxdesc nvptxinfo bitreader bitwriter
     core irreader linker orcjit passes support target targetparser)
   target_link_libraries(${name} PRIVATE
     MLIRAffineToStandard MLIRArithToLLVM MLIRArithTransforms MLIRBuiltinToLLVMIRTranslation

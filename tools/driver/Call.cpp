@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/driver/Call.h"
+#include "tools/driver/InstanceLayout.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -267,11 +268,8 @@ Error mix::driver::completeSizes(const Signature &signature, SizeMap &sizes, Str
 // Single heads
 //===----------------------------------------------------------------------===//
 
-/// Calls `visit(element of the tensor, element of the instance)` for all elements
-/// of one head of one batch entry.
-template <typename Visitor>
-static void visitInstance(const Argument &arg, const CallShape &shape, const Tensor &tensor,
-                          int64_t batch, int64_t head, Visitor visit) {
+InstanceLayout mix::driver::getInstanceLayout(const Argument &arg, const CallShape &shape,
+                                              const Tensor &tensor) {
   Places places = getPlaces(arg, shape, tensor);
   llvm::SmallVector<int64_t, 6> strides(tensor.getRank());
   int64_t stride = 1;
@@ -279,30 +277,43 @@ static void visitInstance(const Argument &arg, const CallShape &shape, const Ten
     strides[d] = stride;
     stride *= tensor.getShape()[d];
   }
-  int64_t start = 0;
+  InstanceLayout layout;
   if (places.batch >= 0)
-    start += batch * strides[places.batch];
-  if (places.head >= 0)
-    start += head / (shape.heads / tensor.getShape()[places.head]) * strides[places.head];
+    layout.batchStride = strides[places.batch];
+  if (places.head >= 0) {
+    layout.headStride = strides[places.head];
+    layout.headGroup = shape.heads / tensor.getShape()[places.head];
+  }
+  for (int dim : places.declared)
+    layout.strides.push_back(strides[dim]);
+  return layout;
+}
+
+/// Calls `visit(element of the tensor, element of the instance)` for all elements
+/// of one head of one batch entry.
+template <typename Visitor>
+static void visitInstance(const Argument &arg, const CallShape &shape, const Tensor &tensor,
+                          int64_t batch, int64_t head, Visitor visit) {
+  InstanceLayout layout = getInstanceLayout(arg, shape, tensor);
+  int64_t start = batch * layout.batchStride + head / layout.headGroup * layout.headStride;
 
   int64_t count = 1;
   llvm::SmallVector<int64_t, 6> sizes;
-  for (auto [axis, dim] : llvm::zip(arg.axes, places.declared)) {
+  for (auto [axis, stride] : llvm::zip(arg.axes, layout.strides)) {
     auto [begin, size] = shape.getRange(axis, batch);
-    start += begin * strides[dim];
+    start += begin * stride;
     sizes.push_back(size);
     count *= size;
   }
-  llvm::SmallVector<int64_t, 6> index(places.declared.size(), 0);
+  llvm::SmallVector<int64_t, 6> index(arg.axes.size(), 0);
   int64_t offset = start;
   for (int64_t n = 0; n < count; ++n) {
     visit(offset, n);
-    for (size_t d = places.declared.size(); d-- > 0;) {
-      int dim = places.declared[d];
-      offset += strides[dim];
+    for (size_t d = arg.axes.size(); d-- > 0;) {
+      offset += layout.strides[d];
       if (++index[d] < sizes[d])
         break;
-      offset -= strides[dim] * sizes[d];
+      offset -= layout.strides[d] * sizes[d];
       index[d] = 0;
     }
   }

@@ -13,6 +13,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "passes/Pipelines.h"
 #include "tools/driver/Cache.h"
+#include "tools/driver/Diagnostics.h"
 
 using namespace mlir;
 using namespace mix;
@@ -26,40 +27,6 @@ StringRef mix::driver::getFormName(Form form) {
   static constexpr StringRef names[] = {"chunked", "recurrent", "step", "reference"};
   return names[static_cast<int>(form)];
 }
-
-/// "file.mix:3:5: ", or nothing if the place is unknown.
-static std::string formatLocation(Location location) {
-  if (auto place = location->findInstanceOf<FileLineColLoc>())
-    return (place.getFilename().getValue() + ":" + Twine(place.getLine()) + ":" +
-            Twine(place.getColumn()) + ": ")
-        .str();
-  return "";
-}
-
-namespace {
-
-/// Keeps what passes report on a module, errors apart from the rest.
-class DiagnosticCollector {
-public:
-  explicit DiagnosticCollector(MLIRContext &context)
-      : handler(&context, [this](Diagnostic &diagnostic) {
-          std::string text = formatLocation(diagnostic.getLocation()) + diagnostic.str();
-          (diagnostic.getSeverity() == DiagnosticSeverity::Error ? errors : remarks)
-              .push_back(std::move(text));
-          return success();
-        }) {}
-
-  std::string getErrors() const { return llvm::join(errors, "; "); }
-  std::string getFirst() const {
-    return !errors.empty() ? errors.front() : remarks.empty() ? "" : remarks.front();
-  }
-
-private:
-  std::vector<std::string> errors, remarks;
-  ScopedDiagnosticHandler handler;
-};
-
-} // namespace
 
 /// What a user should know of a normal form: recurrences that no faster form was
 /// found for.

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Chips.h"
+#include "codegen/GpuChips.h"
 #include "tools/mixc/Checks.h"
 #include "tools/mixc/Commands.h"
 #include "llvm/Support/Format.h"
@@ -17,6 +18,7 @@ using namespace mix;
 using namespace mix::driver;
 using namespace mix::mixc;
 using llvm::createStringError;
+using llvm::Error;
 using llvm::Expected;
 using llvm::StringRef;
 namespace json = llvm::json;
@@ -122,10 +124,32 @@ static void printJson(const CheckReport &report, llvm::raw_ostream &os) {
   os << llvm::formatv("{0:2}", json::Value(std::move(object))) << '\n';
 }
 
-/// All element types, or the one of --dtype.
-static Expected<llvm::SmallVector<TensorTypes>> chooseTypes(const Arguments &arguments) {
+/// A chip of this machine, or "emu:" and a GPU.
+static Error parseTarget(const Arguments &arguments, CheckOptions &options) {
+  StringRef target = arguments.get("target", "native");
+  options.isEmulated = target.consume_front("emu:");
+  options.chip = target.str();
+  Expected<int64_t> schedules = arguments.getNumber("schedules", 1, 1);
+  if (!schedules)
+    return schedules.takeError();
+  options.schedules = *schedules;
+  if (options.isEmulated && !findGpuChip(target))
+    return createStringError("--target: unknown GPU '" + target + "', expected one of " +
+                             getGpuChipNames());
+  if (!options.isEmulated)
+    if (Expected<Chip> chip = findHostChip(target); !chip)
+      return createStringError("--target: " + toString(chip.takeError()));
+  return Error::success();
+}
+
+/// All element types that the target has, or the one of --dtype.
+static Expected<llvm::SmallVector<TensorTypes>> chooseTypes(const Arguments &arguments,
+                                                            bool isEmulated) {
   llvm::SmallVector<TensorTypes> types;
-  if (!arguments.has("dtype") && !arguments.has("state-dtype"))
+  bool isFree = !arguments.has("dtype") && !arguments.has("state-dtype");
+  if (isFree && isEmulated) // GPU kernels compute in float32.
+    return llvm::SmallVector<TensorTypes>{ElementType::F32};
+  if (isFree)
     return llvm::SmallVector<TensorTypes>{ElementType::F32, ElementType::F64, ElementType::BF16,
                                           ElementType::F16};
   Expected<TensorTypes> one = parseTypes(arguments, ElementType::F32);
@@ -151,10 +175,9 @@ static Expected<int> check(const Arguments &arguments) {
   if (!threads)
     return threads.takeError();
   options.threads = *threads;
-  options.chip = arguments.get("target", "native").str();
-  if (Expected<Chip> chip = findHostChip(options.chip); !chip)
-    return createStringError("--target: " + toString(chip.takeError()));
-  Expected<llvm::SmallVector<TensorTypes>> types = chooseTypes(arguments);
+  if (Error error = parseTarget(arguments, options))
+    return std::move(error);
+  Expected<llvm::SmallVector<TensorTypes>> types = chooseTypes(arguments, options.isEmulated);
   if (!types)
     return types.takeError();
   options.types = std::move(*types);
@@ -179,14 +202,18 @@ Command mix::mixc::getCheckCommand() {
       "bits that it has alone). Prints a table that ends in\n"
       "`N passed, N failed`; the exit status is 1 if any failed. A form that cannot be derived is\n"
       "listed with the reason and is no failure. Inputs are N(0, 1) unless the definition itself\n"
-      "explodes on those; then some are drawn smaller, negative, or in (0, 1), and it says so.",
+      "explodes on those; then some are drawn smaller, negative, or in (0, 1), and it says so.\n"
+      "With --target emu:CHIP the kernels are those of a GPU and run on an emulator that finds\n"
+      "races, wrong addresses and missing barriers too (docs/emulator.md).",
       "mixc check examples/gated_delta_rule.mix --range g=-1:0",
       {{"range", Option::Assignments, "name=LOW:HIGH ...", "draw an input uniformly"},
        {"dtype", Option::Value, "TYPE", "f32, f64, bf16 or f16 (default: all of them)"},
        getStateTypeOption(),
        {"size", Option::AssignmentCommas, "AXIS=N,...",
         "sizes of feature axes (default: two sets of odd ones)"},
-       {"target", Option::Value, "CHIP", "of those that this machine runs: x86-64-v3, ..."},
+       {"target", Option::Value, "CHIP",
+        "of those that this machine runs: x86-64-v3, ...; or emu:sm_80, emu:gfx942, ..."},
+       {"schedules", Option::Value, "N", "of the emulator, for each call (default: 1)"},
        {"json", Option::Flag, "", "print JSON (docs/json.md)"},
        getSetOption(),
        getMixerOption(),

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/mixc/Checks.h"
+#include "tools/driver/Emulate.h"
 #include "tools/driver/RunKernel.h"
 #include "tools/mixc/PackedCheck.h"
 #include "tools/mixc/StepCheck.h"
@@ -221,7 +222,8 @@ class Checker {
 public:
   Checker(Spec &spec, const CheckOptions &options, ThreadPool pool)
       : spec(spec), signature(spec.getSignature()), options(options), pool(std::move(pool)),
-        cases(makeCases(!findTokenAxis(signature).empty(), canPack(signature))) {}
+        cases(makeCases(!findTokenAxis(signature).empty(),
+                        canPack(signature) && !options.isEmulated)) {}
 
   Expected<CheckReport> run() {
     std::vector<SizeMap> sets = makeFeatureSizes(signature, options.sizes);
@@ -229,7 +231,7 @@ public:
       return std::move(error);
     for (Form form : {Form::Chunked, Form::Recurrent, Form::Step})
       for (TensorTypes types : options.types)
-        if (form != Form::Step || !findTokenAxis(signature).empty())
+        if (form != Form::Step || (!options.isEmulated && !findTokenAxis(signature).empty()))
           report.forms.push_back({form, types, "", {}, {}});
     if (llvm::any_of(options.types, [](TensorTypes t) { return t.type == ElementType::F64; }))
       report.forms.push_back({Form::Reference, ElementType::F64, "", {}, {}});
@@ -367,26 +369,32 @@ private:
         form.cases.push_back(checkCase(one, makeEvaluator(program, ElementType::F64)));
       return;
     }
-    Expected<CompiledKernel> kernel =
-        compile(spec, features, {form.form, form.types, options.chip});
-    if (!kernel) {
-      Error error = kernel.takeError();
-      if (error.isA<NotDerivedError>()) {
-        form.notDerived = toString(std::move(error));
-        return;
-      }
-      form.cases.push_back({"compilation",
-                            formatSizes(signature, features),
-                            {},
-                            toString(std::move(error)),
-                            /*passed=*/false});
+    Error error = options.isEmulated ? checkEmulated(form, features, prepared)
+                                     : checkCompiled(form, features, prepared, program);
+    if (!error)
+      return;
+    if (error.isA<NotDerivedError>()) {
+      form.notDerived = toString(std::move(error));
       return;
     }
+    form.cases.push_back({"compilation",
+                          formatSizes(signature, features),
+                          {},
+                          toString(std::move(error)),
+                          /*passed=*/false});
+  }
+
+  Error checkCompiled(CheckedForm &form, const SizeMap &features,
+                      const std::vector<PreparedCase> &prepared, Program &program) {
+    Expected<CompiledKernel> kernel =
+        compile(spec, features, {form.form, form.types, options.chip});
+    if (!kernel)
+      return kernel.takeError();
     form.notes = kernel->getNotes().vec();
     if (form.form == Form::Step) {
       for (const StepCase &which : makeStepCases(kernel->get(), canPack(signature)))
         form.cases.push_back(checkStepCase(which, kernel->get(), features, form.types, program));
-      return;
+      return Error::success();
     }
     Runner run = [&](const Call &call) -> Expected<CallResult> {
       BoundKernel bound(kernel->get(), signature, call);
@@ -397,6 +405,50 @@ private:
     };
     for (const PreparedCase &one : prepared)
       form.cases.push_back(checkCase(one, run));
+    return Error::success();
+  }
+
+  Error checkEmulated(CheckedForm &form, const SizeMap &features,
+                      const std::vector<PreparedCase> &prepared) {
+    Expected<DeviceProgram> program =
+        compileForDevice(spec, features, {form.form, form.types, options.chip});
+    if (!program)
+      return program.takeError();
+    Expected<EmulatedKernel> kernel = EmulatedKernel::load(std::move(*program));
+    if (!kernel)
+      return kernel.takeError();
+    form.notes = kernel->getNotes().vec();
+    for (const PreparedCase &one : prepared)
+      form.cases.push_back(
+          checkCase(one, [&](const Call &call) { return emulate(*kernel, call); }));
+    return Error::success();
+  }
+
+  /// Runs a call under as many schedules as were asked for, others for every call.
+  Expected<CallResult> emulate(const EmulatedKernel &kernel, const Call &call) {
+    std::optional<CallResult> first;
+    for (int64_t n = 0; n < options.schedules; ++n) {
+      Expected<CallResult> result = kernel.run(signature, call, makeSchedule(numSchedules++));
+      if (!result)
+        return result.takeError();
+      if (!first)
+        first = std::move(*result);
+      else if (!isSame(first->outputs, result->outputs) || !isSame(first->states, result->states))
+        return llvm::createStringError("two schedules of the GPU's threads give different results");
+    }
+    return std::move(*first);
+  }
+
+  static emu::Schedule makeSchedule(uint64_t number) {
+    static constexpr emu::Order orders[] = {emu::Order::Forward, emu::Order::Reversed,
+                                            emu::Order::Random};
+    return {orders[number % 3], /*seed=*/number, /*lateCopies=*/number % 2 == 1};
+  }
+
+  static bool isSame(const TensorMap &first, const TensorMap &second) {
+    return llvm::all_of(first, [&](const auto &entry) {
+      return getError(entry.second, second.find(entry.first())->second) == 0;
+    });
   }
 
   CheckedCase checkCase(const PreparedCase &one, const Runner &run) {
@@ -471,6 +523,7 @@ private:
   ThreadPool pool;
   std::vector<Case> cases;
   CheckReport report;
+  uint64_t numSchedules = 0; ///< that the emulator has run
 };
 
 } // namespace

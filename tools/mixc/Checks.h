@@ -27,6 +27,8 @@ struct CheckOptions {
   llvm::SmallVector<driver::TensorTypes> types; ///< to check
   int64_t threads = 0;
   std::string chip = "native"; ///< one that runs on this machine
+  bool isEmulated = false;     ///< `chip` is a GPU, and its kernels run on the emulator
+  int64_t schedules = 1;       ///< of the emulator, for each call
 };
 
 /// What became of one call in one form.
