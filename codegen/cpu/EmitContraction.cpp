@@ -76,11 +76,19 @@ private:
 
 } // namespace
 
-/// Rows per block: the chip's, or fewer if that splits the rows more evenly.
-static int64_t chooseRows(int64_t rows, int64_t most) {
-  int64_t blocks = llvm::divideCeil(rows, most);
-  int64_t even = llvm::divideCeil(rows, blocks);
-  return rows % most == 0 ? most : even;
+/// Blocks of at most `most` that cover `count`: of that size if it fits, else about even.
+static int64_t chooseEven(int64_t count, int64_t most) {
+  return count % most == 0 ? most : llvm::divideCeil(count, llvm::divideCeil(count, most));
+}
+
+/// The chip's block. Of fewer rows than it has, a block is as much wider: a row of the right
+/// operand, which is then what takes time, is read in one piece.
+static RegisterTile chooseBlock(const Chip &chip, int64_t rows, int64_t vectors) {
+  RegisterTile most = rows == 1 ? chip.rowTile : chip.tile;
+  int64_t height = chooseEven(rows, most.rows);
+  int64_t width = most.rows * most.vectors / height;
+  return {height,
+          height == most.rows ? std::min(vectors, most.vectors) : chooseEven(vectors, width)};
 }
 
 namespace {
@@ -97,8 +105,7 @@ public:
         rhs(loops.operands[kernel.rhs]), position(loops.sizes.size(), k.constant(0)),
         rows(kernel.row < 0 ? 1 : loops.sizes[kernel.row]),
         vectors(llvm::divideCeil(loops.sizes[kernel.vector], k.lanes)) {
-    const RegisterTile most = rows == 1 ? k.chip.rowTile : k.chip.tile;
-    block = {chooseRows(rows, most.rows), std::min(vectors, most.vectors)};
+    block = chooseBlock(k.chip, rows, vectors);
     rowStride = kernel.row < 0 ? k.constant(0) : loops.stride(k, kernel.lhs, kernel.row);
     reductions = loops.getLoops(utils::IteratorType::reduction);
     outer = loops.getLoops(utils::IteratorType::parallel);

@@ -56,6 +56,17 @@ Value PhaseEmitter::LinalgLoops::resultOffset(KernelBuilder &k, unsigned result,
   return getOffset(k, results[result], accesses[op.getNumDpsInputs() + result], position);
 }
 
+bool PhaseEmitter::LinalgLoops::isUniform(unsigned operand) const {
+  return vector < 0 || !accesses[operand].usesLoop(vector) || operands[operand].splat;
+}
+
+void PhaseEmitter::LinalgLoops::hold(KernelBuilder &k, ValueRange position) {
+  held.assign(operands.size(), Value());
+  for (unsigned operand = 0, e = op.getNumDpsInputs(); operand < e; ++operand)
+    if (isUniform(operand) && !op.getBlock()->getArgument(operand).use_empty())
+      held[operand] = k.read(operands[operand], offset(k, operand, position), 1);
+}
+
 LogicalResult PhaseEmitter::LinalgLoops::analyze() {
   FailureOr<SmallVector<Access>> all = getAccesses(op);
   if (failed(all))
@@ -144,10 +155,10 @@ SmallVector<Value> PhaseEmitter::emitBody(LinalgLoops &loops, ValueRange positio
       values.map(arg, accumulators[operand - numInputs]);
       continue;
     }
-    bool uniform = loops.vector < 0 || !loops.accesses[operand].usesLoop(loops.vector) ||
-                   loops.operands[operand].splat;
-    values.map(arg, k.read(loops.operands[operand], loops.offset(k, operand, position),
-                           uniform ? 1 : loops.width));
+    Value held = loops.held.empty() ? Value() : loops.held[operand];
+    values.map(arg, held ? held
+                         : k.read(loops.operands[operand], loops.offset(k, operand, position),
+                                  loops.isUniform(operand) ? 1 : loops.width));
   }
   loops.position = llvm::to_vector(position);
   for (Operation &op : body->without_terminator())
@@ -207,6 +218,16 @@ Value PhaseEmitter::emitBodyOp(Operation &op, LinalgLoops &loops, IRMapping &val
 // Loop nests
 //===----------------------------------------------------------------------===//
 
+/// How many of a row's vectors, a power of two, fit into it without a rest.
+static int64_t getVectorsAtOnce(const PhaseEmitter::LinalgLoops &loops, int64_t most) {
+  if (loops.vector < 0)
+    return 1;
+  int64_t vectors = llvm::divideCeil(loops.sizes[loops.vector], loops.width), together = 1;
+  while (together < most && vectors % (2 * together) == 0)
+    together *= 2;
+  return together;
+}
+
 /// Calls `body` at every position of the loops of the list; lanes are stepped over
 /// `vectors` vectors at a time.
 static void forEach(KernelBuilder &k, ArrayRef<int64_t> sizes, ArrayRef<int64_t> order,
@@ -221,14 +242,39 @@ static void forEach(KernelBuilder &k, ArrayRef<int64_t> sizes, ArrayRef<int64_t>
   });
 }
 
+/// Vectors of a row that are computed side by side: more than one where the work is as simple
+/// and as much as an update of a state, which is bound by memory.
+static int64_t chooseVectorsAtOnce(PhaseEmitter::LinalgLoops &loops) {
+  constexpr int64_t least = 1 << 12, mostOps = 8;
+  int64_t elements = 1;
+  for (int64_t size : loops.sizes)
+    elements *= size;
+  if (loops.vector < 0 || elements < least ||
+      llvm::range_size(loops.op.getBlock()->without_terminator()) > mostOps)
+    return 1;
+  return getVectorsAtOnce(loops, 2 * kVectorsAtOnce);
+}
+
 void PhaseEmitter::emitParallel(LinalgLoops &loops) {
   SmallVector<int64_t> order = loops.getLoops(utils::IteratorType::parallel);
   SmallVector<Value> position(loops.sizes.size());
-  forEach(k, loops.sizes, order, loops.vector, loops.width, position, [&] {
-    SmallVector<Value> values = emitBody(loops, position, {});
-    for (auto [index, value] : llvm::enumerate(values))
-      k.write(k.broadcast(value, loops.width), loops.results[index],
-              loops.resultOffset(k, index, position));
+  auto emitAt = [&](Value iv, int64_t vectors) {
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      if (loops.vector >= 0)
+        position[loops.vector] = k.add(iv, k.constant(vector * loops.width));
+      SmallVector<Value> values = emitBody(loops, position, {});
+      for (auto [index, value] : llvm::enumerate(values))
+        k.write(k.broadcast(value, loops.width), loops.results[index],
+                loops.resultOffset(k, index, position));
+    }
+  };
+  if (loops.vector < 0)
+    return forEach(k, loops.sizes, order, -1, 1, position, [&] { emitAt({}, 1); });
+  int64_t vectors = chooseVectorsAtOnce(loops);
+  forEach(k, loops.sizes, ArrayRef(order).drop_back(), -1, 1, position, [&] {
+    loops.hold(k, position);
+    k.loop(0, loops.sizes[loops.vector], vectors * loops.width,
+           [&](Value iv) { emitAt(iv, vectors); });
   });
 }
 
@@ -249,12 +295,7 @@ void PhaseEmitter::emitReduction(LinalgLoops &loops) {
   SmallVector<int64_t> outer = loops.getLoops(utils::IteratorType::parallel);
   SmallVector<int64_t> inner = loops.getLoops(utils::IteratorType::reduction);
   unsigned numInputs = loops.op.getNumDpsInputs(), numOuts = loops.results.size();
-  int64_t blocks = 1;
-  if (loops.vector >= 0) {
-    int64_t vectors = llvm::divideCeil(loops.sizes[loops.vector], loops.width);
-    while (blocks < kVectorsAtOnce && vectors % (2 * blocks) == 0)
-      blocks *= 2;
-  }
+  int64_t blocks = getVectorsAtOnce(loops, kVectorsAtOnce);
   SmallVector<Value> position(loops.sizes.size());
   auto atBlock = [&](int64_t block) {
     SmallVector<Value> shifted(position);

@@ -24,6 +24,8 @@ struct PhaseEmitter::LinalgLoops {
   int64_t vector = -1;                                ///< The loop along the lanes, or -1.
   int64_t width = 1;                                  ///< Lanes, or 1.
   llvm::SmallVector<mlir::Value> position;            ///< Of the body being emitted.
+  /// Per operand, what was read before the vector loop as it is the same all along; or null.
+  llvm::SmallVector<mlir::Value> held;
 
   /// Fills in what does not depend on memory. Error: what no loop nest can do.
   mlir::LogicalResult analyze();
@@ -56,6 +58,10 @@ struct PhaseEmitter::LinalgLoops {
     return true;
   }
 
+  /// Whether the operand is the same all along the vector loop.
+  bool isUniform(unsigned operand) const;
+  /// Reads the inputs that are, in front of the vector loop.
+  void hold(KernelBuilder &k, mlir::ValueRange position);
   /// How far apart, in elements, neighbours along a loop are in an operand.
   mlir::Value stride(KernelBuilder &k, unsigned operand, int64_t loop);
   /// The element offset of an operand at a position of the loops; loops that it

@@ -140,7 +140,9 @@ llvm::Error Compilation::selectChip(StringRef name) {
                                    message.c_str());
   // Level 0 would keep tiles of registers in memory; beyond 1 only time is spent. Model and
   // features are attributes of each function.
-  machine.reset(target->createTargetMachine(triple, chip.cpu, chip.features, llvm::TargetOptions(),
+  llvm::TargetOptions fused;
+  fused.AllowFPOpFusion = llvm::FPOpFusion::Fast;
+  machine.reset(target->createTargetMachine(triple, chip.cpu, chip.features, fused,
                                             llvm::Reloc::PIC_, llvm::CodeModel::Small,
                                             llvm::CodeGenOptLevel::Less));
   return llvm::Error::success();
