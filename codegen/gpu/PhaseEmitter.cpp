@@ -168,6 +168,7 @@ LogicalResult PhaseEmitter::emitOp(Operation &op) {
       .Case([&](tile::DecayedGramOp op) { return emitDecayedGram(op); })
       .Case([&](tile::SolveOp op) { return emitSolve(op); })
       .Case([&](tile::DecayedApplyOp op) { return emitDecayedApply(op); })
+      .Case([&](tile::LargestOp op) { return emitLargest(op); })
       .Case([&](linalg::LinalgOp op) { return emitLinalg(op); })
       .Case([&](tensor::ExtractSliceOp op) { return emitExtractSlice(op); })
       .Case([&](tensor::InsertSliceOp op) { return emitInsertSlice(op); })

@@ -13,6 +13,7 @@
 //   TileAccess.cpp       elements of tiles, barriers
 //   EmitContraction.cpp  products on matrix units
 //   EmitDecay.cpp        scans, decays, triangular systems
+//   EmitLargest.cpp      sorted lists of the largest scores
 //
 //===----------------------------------------------------------------------===//
 
@@ -158,6 +159,9 @@ private:
   mlir::LogicalResult emitDecayedGram(tile::DecayedGramOp op);
   mlir::LogicalResult emitSolve(tile::SolveOp op);
   mlir::LogicalResult emitDecayedApply(tile::DecayedApplyOp op);
+
+  // EmitLargest.cpp
+  mlir::LogicalResult emitLargest(tile::LargestOp op);
 
   mlir::func::FuncOp phase;
   mlir::LLVM::LLVMFuncOp kernel;

@@ -8,7 +8,7 @@
 // RUN: mix-evaluate %t.even.mlir --against %t.even.mlir --cpu=native --range d=0:1 --range a=-0.1:0.1 --tolerance 1e-5 | FileCheck %s
 // RUN: mix-evaluate %t.even.mlir --against %t.even.mlir --cpu=x86-64-v3 --range d=0:1 --range a=-0.1:0.1 --tolerance 1e-5 | FileCheck %s
 //
-// CHECK: {{^}}10 passed, 0 failed
+// CHECK: {{^}}11 passed, 0 failed
 
 // Prefixes and suffixes; the second reads and writes in place.
 func.func @scan_0(
@@ -187,6 +187,37 @@ func.func @slices_0(
     %one = tensor.extract %back[%c2] : tensor<CCxreal>
     %ot = tensor.insert %one into %moved[%c0, %c2] : tensor<CCxVVxreal>
     tile.store %ot, %o[%c0, %c0] : tensor<CCxVVxreal>, memref<CCxVVxreal, strided<[?, 1]>>
+  }
+  return
+}
+
+// Two blocks of scores, the first into empty lists; positions come out as reals.
+#elementwise = affine_map<(n, v) -> (n, v)>
+func.func @largest_0(
+    %x: memref<CCxVVxreal, strided<[?, 1]>> {mix.name = "x", mix.kind = "input", mix.axes = ["C", "V"]},
+    %y: memref<CCxVVxreal, strided<[?, 1]>> {mix.name = "y", mix.kind = "input", mix.axes = ["C", "V"]},
+    %o: memref<3xVVxreal, strided<[?, 1]>> {mix.name = "o", mix.kind = "output", mix.axes = ["N", "V"]},
+    %p: memref<3xVVxreal, strided<[?, 1]>> {mix.name = "p", mix.kind = "output", mix.axes = ["N", "V"]})
+    attributes {tile.phase = 0 : i64, tile.mixer = "largest", tile.form = "chunked", tile.features = 1 : i64} {
+  %c0 = arith.constant 0 : index
+  %c100 = arith.constant 100 : index
+  scf.forall (%fb, %tb) in (1, 1) {
+    %xt = tile.load %x[%c0, %c0] : memref<CCxVVxreal, strided<[?, 1]>> -> tensor<CCxVVxreal>
+    %yt = tile.load %y[%c0, %c0] : memref<CCxVVxreal, strided<[?, 1]>> -> tensor<CCxVVxreal>
+    %least = arith.constant -1.0e+30 : real
+    %empty = tensor.splat %least : tensor<3xVVxreal>
+    %none = arith.constant dense<-1> : tensor<3xVVxi64>
+    %first:2 = tile.largest %xt from %c0 into %empty, %none : tensor<CCxVVxreal>, tensor<3xVVxreal>, tensor<3xVVxi64>
+    %both:2 = tile.largest %yt from %c100 into %first#0, %first#1 : tensor<CCxVVxreal>, tensor<3xVVxreal>, tensor<3xVVxi64>
+    %undefined = tensor.empty() : tensor<3xVVxreal>
+    %reals = linalg.generic {indexing_maps = [#elementwise, #elementwise], iterator_types = ["parallel", "parallel"]}
+        ins(%both#1 : tensor<3xVVxi64>) outs(%undefined : tensor<3xVVxreal>) {
+    ^bb0(%position: i64, %old: real):
+      %real = arith.sitofp %position : i64 to real
+      linalg.yield %real : real
+    } -> tensor<3xVVxreal>
+    tile.store %both#0, %o[%c0, %c0] : tensor<3xVVxreal>, memref<3xVVxreal, strided<[?, 1]>>
+    tile.store %reals, %p[%c0, %c0] : tensor<3xVVxreal>, memref<3xVVxreal, strided<[?, 1]>>
   }
   return
 }
