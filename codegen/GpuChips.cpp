@@ -17,15 +17,19 @@ llvm::ArrayRef<GpuChip> mix::getGpuChips() {
   // Shared memory: CUDA C++ Programming Guide, "Technical specifications per compute
   // capability", the most that one block may have; LDS: 64 KiB on all of these. The PTX
   // version is the least that has all instructions of the row, so that old drivers load it.
+  constexpr MatrixUnit tf32 = MatrixUnit::MmaTf32, mfma = MatrixUnit::MfmaF32,
+                       none = MatrixUnit::None;
+  constexpr NarrowMatrixUnit mma16 = NarrowMatrixUnit::Mma16, mfma16 = NarrowMatrixUnit::Mfma16,
+                             none16 = NarrowMatrixUnit::None;
   static const std::vector<GpuChip> chips = {
-      {"sm_80", nvidia, "sm_80", "+ptx70", MatrixUnit::MmaTf32, 32, 128, 163 * kKiB},
-      {"sm_86", nvidia, "sm_86", "+ptx71", MatrixUnit::MmaTf32, 32, 128, 99 * kKiB},
-      {"sm_89", nvidia, "sm_89", "+ptx78", MatrixUnit::MmaTf32, 32, 128, 99 * kKiB},
-      {"sm_90", nvidia, "sm_90", "+ptx78", MatrixUnit::MmaTf32, 32, 128, 227 * kKiB},
-      {"gfx90a", amd, "gfx90a", "+wavefrontsize64", MatrixUnit::MfmaF32, 64, 256, 64 * kKiB},
-      {"gfx942", amd, "gfx942", "+wavefrontsize64", MatrixUnit::MfmaF32, 64, 256, 64 * kKiB},
-      {"gfx1100", amd, "gfx1100", "+wavefrontsize32", MatrixUnit::None, 32, 128, 64 * kKiB},
-      {"gfx1201", amd, "gfx1201", "+wavefrontsize32", MatrixUnit::None, 32, 128, 64 * kKiB},
+      {"sm_80", nvidia, "sm_80", "+ptx70", tf32, mma16, 32, 128, 163 * kKiB},
+      {"sm_86", nvidia, "sm_86", "+ptx71", tf32, mma16, 32, 128, 99 * kKiB},
+      {"sm_89", nvidia, "sm_89", "+ptx78", tf32, mma16, 32, 128, 99 * kKiB},
+      {"sm_90", nvidia, "sm_90", "+ptx78", tf32, mma16, 32, 128, 227 * kKiB},
+      {"gfx90a", amd, "gfx90a", "+wavefrontsize64", mfma, mfma16, 64, 256, 64 * kKiB},
+      {"gfx942", amd, "gfx942", "+wavefrontsize64", mfma, mfma16, 64, 256, 64 * kKiB},
+      {"gfx1100", amd, "gfx1100", "+wavefrontsize32", none, none16, 32, 128, 64 * kKiB},
+      {"gfx1201", amd, "gfx1201", "+wavefrontsize32", none, none16, 32, 128, 64 * kKiB},
   };
   return chips;
 }

@@ -29,12 +29,20 @@ enum class MatrixUnit {
   MfmaF32  ///< v_mfma_f32_16x16x4_f32, which is exact.
 };
 
+/// How it multiplies matrices of bf16 or f16, with accumulators of f32.
+enum class NarrowMatrixUnit {
+  None,  ///< It does not: elements are widened.
+  Mma16, ///< mma.sync m16n8k16.
+  Mfma16 ///< v_mfma_f32_16x16x16.
+};
+
 struct GpuChip {
   std::string name; ///< What users write and what kernels are labelled with.
   GpuVendor vendor;
   std::string cpu;      ///< LLVM's name of the processor.
   std::string features; ///< LLVM's feature string.
   MatrixUnit matrix;
+  NarrowMatrixUnit narrowMatrix;
   int64_t warp;    ///< Threads that run in step (NVIDIA: warp, AMD: wave).
   int64_t threads; ///< Of a block. Four warps, so that each of a multiprocessor's quarters has one.
   int64_t sharedBytes; ///< The most shared memory (AMD: LDS) of a block.

@@ -67,9 +67,7 @@ Value CudaMachine::rsqrt(ImplicitLocOpBuilder &b, Value x) {
 /// PTX ISA, "Matrix fragments for mma.m16n8k8" (.tf32). With lane = 4 g + t, the left operand's
 /// registers are at k = t and t + 4, and the right one's too; which element of the sum
 /// that is, is ours to say: 2 t and 2 t + 1, as in the accumulators.
-std::optional<gpu::MatrixOp> CudaMachine::getMatrixOp() const {
-  if (chip.matrix != MatrixUnit::MmaTf32)
-    return std::nullopt;
+static gpu::MatrixOp getTf32Op() {
   gpu::MatrixOp op;
   op.m = 16;
   op.n = 8;
@@ -80,41 +78,155 @@ std::optional<gpu::MatrixOp> CudaMachine::getMatrixOp() const {
   return op;
 }
 
-bool CudaMachine::chainsRight() const { return false; }
-
-/// Splits f32 into two tf32 whose sum has 22 bits of its 24.
-static std::pair<SmallVector<Value>, SmallVector<Value>> split(ImplicitLocOpBuilder &b,
-                                                               ValueRange values) {
-  SmallVector<Value> high, low;
-  Type i32 = b.getI32Type(), f32 = b.getF32Type();
-  for (Value value : values) {
-    high.push_back(callIntrinsic(b, i32, "llvm.nvvm.f2tf32.rna", {value}));
-    Value rest = arith::SubFOp::create(b, value, arith::BitcastOp::create(b, f32, high.back()));
-    low.push_back(callIntrinsic(b, i32, "llvm.nvvm.f2tf32.rna", {rest}));
-  }
-  return {high, low};
+/// PTX ISA, "Matrix fragments for mma.m16n8k16 with floating point type" (.f16, .bf16). Two
+/// neighbours along the sum share a 32-bit register, as ldmatrix loads them.
+static gpu::MatrixOp getNarrowOp() {
+  gpu::MatrixOp op;
+  op.m = 16;
+  op.n = 8;
+  op.k = 16;
+  op.left = {{{4, 1, 2}, {8, 0, 1}},
+             {{0, 0}, {0, 1}, {8, 0}, {8, 1}, {0, 8}, {0, 9}, {8, 8}, {8, 9}},
+             {{2, 0, 8}, {2, 1, 8}}};
+  op.right = {{{4, 0, 2}, {8, 1, 1}}, {{0, 0}, {1, 0}, {8, 0}, {9, 0}}, {{2, 0, 8}}};
+  op.accumulator = {{{4, 1, 2}, {8, 0, 1}}, {{0, 0}, {0, 1}, {8, 0}, {8, 1}}};
+  return op;
 }
 
-/// Three products on tf32, small parts first. What is left out is below 2^-22.
+std::optional<gpu::MatrixOp> CudaMachine::getMatrixOp(Type element) const {
+  if (element.isF32() && chip.matrix == MatrixUnit::MmaTf32)
+    return getTf32Op();
+  if ((element.isBF16() || element.isF16()) && chip.narrowMatrix == NarrowMatrixUnit::Mma16)
+    return getNarrowOp();
+  return std::nullopt;
+}
+
+bool CudaMachine::chainsRight() const { return false; }
+
+//===----------------------------------------------------------------------===//
+// Products of f32
+//===----------------------------------------------------------------------===//
+
+/// Calls an instruction that adds a product to accumulators.
+static void multiplyInto(ImplicitLocOpBuilder &b, StringRef name, ArrayRef<Value> left,
+                         ArrayRef<Value> right, MutableArrayRef<Value> sums) {
+  SmallVector<Value> operands = llvm::to_vector(left);
+  operands.append(right.begin(), right.end());
+  operands.append(sums.begin(), sums.end());
+  SmallVector<Type> types(sums.size(), b.getF32Type());
+  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), types);
+  Value result = callIntrinsic(b, type, name, operands);
+  for (auto [index, sum] : llvm::enumerate(sums))
+    sum = LLVM::ExtractValueOp::create(b, result, (int64_t)index);
+}
+
+namespace {
+
+/// f32 as two tf32 whose sum has 22 bits of its 24.
+struct SplitFragment {
+  SmallVector<Value> high, low;
+  bool isExact = true; ///< The low parts are all zero, and not there.
+};
+
+} // namespace
+
+static SplitFragment split(ImplicitLocOpBuilder &b, ValueRange values) {
+  SplitFragment parts;
+  Type i32 = b.getI32Type(), f32 = b.getF32Type();
+  // A widened 16-bit number has at most 11 bits, as tf32 has.
+  parts.isExact =
+      llvm::all_of(values, [](Value value) { return value.getDefiningOp<arith::ExtFOp>(); });
+  for (Value value : values) {
+    if (parts.isExact) {
+      parts.high.push_back(arith::BitcastOp::create(b, i32, value));
+      continue;
+    }
+    parts.high.push_back(callIntrinsic(b, i32, "llvm.nvvm.f2tf32.rna", {value}));
+    Value rest =
+        arith::SubFOp::create(b, value, arith::BitcastOp::create(b, f32, parts.high.back()));
+    parts.low.push_back(callIntrinsic(b, i32, "llvm.nvvm.f2tf32.rna", {rest}));
+  }
+  return parts;
+}
+
+/// Up to three products on tf32, small parts first. What is left out is below 2^-22.
+static void multiplyF32(ImplicitLocOpBuilder &b, ValueRange left, ValueRange right,
+                        MutableArrayRef<Value> sums) {
+  constexpr StringLiteral name = "llvm.nvvm.mma.m16n8k8.row.col.tf32";
+  SplitFragment x = split(b, left), y = split(b, right);
+  if (!x.isExact)
+    multiplyInto(b, name, x.low, y.high, sums);
+  if (!y.isExact)
+    multiplyInto(b, name, x.high, y.low, sums);
+  multiplyInto(b, name, x.high, y.high, sums);
+}
+
+//===----------------------------------------------------------------------===//
+// Products of bf16 and f16
+//===----------------------------------------------------------------------===//
+
+/// The number before it was rounded, if that is what made it.
+static Value getRounded(Value value) {
+  auto round = value.getDefiningOp<arith::TruncFOp>();
+  return round && round.getIn().getType().isF32() ? round.getIn() : Value();
+}
+
+/// Two 16-bit reals as a vector. Rounding two numbers at once is one instruction.
+static Value packPair(ImplicitLocOpBuilder &b, Value low, Value high) {
+  Type element = low.getType();
+  auto type = VectorType::get(2, element);
+  Value wideLow = getRounded(low), wideHigh = getRounded(high);
+  if (wideLow && wideHigh)
+    return callIntrinsic(b, type,
+                         element.isBF16() ? "llvm.nvvm.ff2bf16x2.rn" : "llvm.nvvm.ff2f16x2.rn",
+                         {wideHigh, wideLow});
+  Value pair = LLVM::UndefOp::create(b, type);
+  pair = LLVM::InsertElementOp::create(b, pair, low, constant(b, 0));
+  return LLVM::InsertElementOp::create(b, pair, high, constant(b, 1));
+}
+
+/// The operands of mma.sync: bf16 as bits, f16 as vectors.
+static SmallVector<Value> packPairs(ImplicitLocOpBuilder &b, ValueRange values) {
+  SmallVector<Value> pairs;
+  for (size_t n = 0; n + 1 < values.size(); n += 2) {
+    Value pair = packPair(b, values[n], values[n + 1]);
+    if (values[n].getType().isBF16())
+      pair = LLVM::BitcastOp::create(b, b.getI32Type(), pair);
+    pairs.push_back(pair);
+  }
+  return pairs;
+}
+
 SmallVector<Value> CudaMachine::multiply(ImplicitLocOpBuilder &b, ValueRange left, ValueRange right,
                                          ValueRange accumulators) {
-  auto [leftHigh, leftLow] = split(b, left);
-  auto [rightHigh, rightLow] = split(b, right);
   SmallVector<Value> sums = llvm::to_vector(accumulators);
-  Type f32 = b.getF32Type();
-  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), {f32, f32, f32, f32});
-  auto add = [&](ArrayRef<Value> a, ArrayRef<Value> c) {
-    SmallVector<Value> operands = llvm::to_vector(a);
-    operands.append(c.begin(), c.end());
-    operands.append(sums.begin(), sums.end());
-    Value result = callIntrinsic(b, type, "llvm.nvvm.mma.m16n8k8.row.col.tf32", operands);
-    for (auto [index, sum] : llvm::enumerate(sums))
-      sum = LLVM::ExtractValueOp::create(b, result, (int64_t)index);
-  };
-  add(leftLow, rightHigh);
-  add(leftHigh, rightLow);
-  add(leftHigh, rightHigh);
+  Type element = left.front().getType();
+  if (element.isF32())
+    multiplyF32(b, left, right, sums);
+  else
+    multiplyInto(b,
+                 element.isBF16() ? "llvm.nvvm.mma.m16n8k16.row.col.bf16"
+                                  : "llvm.nvvm.mma.m16n8k16.row.col.f32.f32",
+                 packPairs(b, left), packPairs(b, right), sums);
   return sums;
+}
+
+/// PTX ISA, "ldmatrix". Every matrix is one register of each lane.
+SmallVector<Value> CudaMachine::loadMatrices(ImplicitLocOpBuilder &b, Value address, Type element,
+                                             int64_t count, bool isTransposed) {
+  std::string name = "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x" + std::to_string(count) +
+                     (isTransposed ? ".trans.b16" : ".b16");
+  SmallVector<Type> types(count, b.getI32Type());
+  Type type = count == 1 ? types[0] : LLVM::LLVMStructType::getLiteral(b.getContext(), types);
+  Value loaded = callIntrinsic(b, type, name, {address});
+  SmallVector<Value> elements;
+  for (int64_t n = 0; n < count; ++n) {
+    Value bits = count == 1 ? loaded : LLVM::ExtractValueOp::create(b, loaded, n).getResult();
+    Value pair = LLVM::BitcastOp::create(b, VectorType::get(2, element), bits);
+    for (int64_t half : {0, 1})
+      elements.push_back(LLVM::ExtractElementOp::create(b, pair, constant(b, half)));
+  }
+  return elements;
 }
 
 unsigned CudaMachine::getParameterSpace() const { return 0; }

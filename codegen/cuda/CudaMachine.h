@@ -26,8 +26,11 @@ public:
   void waitForCopies(mlir::ImplicitLocOpBuilder &b) override;
   mlir::Value exp2(mlir::ImplicitLocOpBuilder &b, mlir::Value x) override;
   mlir::Value rsqrt(mlir::ImplicitLocOpBuilder &b, mlir::Value x) override;
-  std::optional<gpu::MatrixOp> getMatrixOp() const override;
+  std::optional<gpu::MatrixOp> getMatrixOp(mlir::Type element) const override;
   bool chainsRight() const override;
+  llvm::SmallVector<mlir::Value> loadMatrices(mlir::ImplicitLocOpBuilder &b, mlir::Value address,
+                                              mlir::Type element, int64_t count,
+                                              bool isTransposed) override;
   llvm::SmallVector<mlir::Value> multiply(mlir::ImplicitLocOpBuilder &b, mlir::ValueRange left,
                                           mlir::ValueRange right,
                                           mlir::ValueRange accumulators) override;

@@ -23,12 +23,12 @@ using namespace mix::gpu;
 /// Alignment of dynamic shared memory, as vectors and matrix loads want it.
 static constexpr int64_t kSharedAlignment = 128;
 
-/// Whether every real of the phase is f32: nothing else is fast, or needed, on a GPU.
+/// Whether every real of the phase has at most 32 bits: nothing else is fast, or needed, on a GPU.
 static LogicalResult verifyReals(func::FuncOp phase) {
   WalkResult result = phase.walk([&](Operation *op) {
     for (Type type : llvm::concat<const Type>(op->getOperandTypes(), op->getResultTypes())) {
       Type element = getElementTypeOrSelf(type);
-      if (!isa<FloatType>(element) || element.isF32())
+      if (!isa<FloatType>(element) || element.isF32() || isNarrowReal(element))
         continue;
       op->emitError("the GPU targets compute in f32, got ") << element;
       return WalkResult::interrupt();

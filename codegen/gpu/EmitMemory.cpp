@@ -26,6 +26,7 @@ struct PhaseEmitter::Window {
     bool isInside;              ///< Every position of the tile is.
   };
   Value pointer;          ///< Of the tile's element (0, ..., 0), inside or not.
+  Type element;           ///< Of the tensor.
   SmallVector<Axis> axes; ///< Per dimension of the tile.
   Value isInside;         ///< Of the dimensions that the tile lacks; null: always.
 };
@@ -38,8 +39,9 @@ static bool isAlwaysInside(Value offset, Value size, int64_t count) {
 }
 
 PhaseEmitter::Window PhaseEmitter::getWindow(const View &view, ValueRange offsets,
-                                             ArrayRef<int64_t> shape, Type element) {
+                                             ArrayRef<int64_t> shape) {
   Window window;
+  window.element = view.element;
   Value start = k.constant64(0);
   size_t lacking = view.sizes.size() - shape.size();
   for (auto [dim, index] : llvm::enumerate(offsets)) {
@@ -53,7 +55,8 @@ PhaseEmitter::Window PhaseEmitter::getWindow(const View &view, ValueRange offset
       window.isInside =
           k.both(window.isInside, k.compare(CmpIPredicate::ult, offset, view.sizes[dim]));
   }
-  window.pointer = LLVM::GEPOp::create(k.b, view.pointer.getType(), element, view.pointer, start);
+  window.pointer = LLVM::GEPOp::create(k.b, view.pointer.getType(), getStorageType(view.element),
+                                       view.pointer, start);
   return window;
 }
 
@@ -70,19 +73,20 @@ std::pair<Value, Value> PhaseEmitter::locate(const Window &window, ArrayRef<Valu
   return {offset, isInside};
 }
 
-/// Elements of f32 in the widest access.
-static constexpr int64_t kWide = 4, kWideBytes = 16;
+/// Bytes of the widest access.
+static constexpr int64_t kWideBytes = 16;
 
 /// Whether rows of the window may be read in wide accesses, as the running kernel finds out: they
 /// start at multiples of 16 bytes, and end inside. Null if they never may.
 Value PhaseEmitter::isWide(const View &view, const Window &window, const Tile &tile) {
+  int64_t bytes = getStorageBytes(view.element), wide = kWideBytes / bytes;
   IntegerAttr unit;
-  if (tile.shape.empty() || tile.shape.back() % kWide != 0 || !tile.element.isF32() ||
+  if (tile.shape.empty() || tile.shape.back() % wide != 0 || !isa<FloatType>(view.element) ||
       !matchPattern(view.strides.back(), m_Constant(&unit)) || unit.getInt() != 1)
     return {};
   Value address = LLVM::PtrToIntOp::create(k.b, k.b.getI64Type(), window.pointer);
   for (const Window::Axis &axis : ArrayRef(window.axes).drop_back())
-    address = arith::OrIOp::create(k.b, address, k.scale(axis.stride, kWideBytes / kWide));
+    address = arith::OrIOp::create(k.b, address, k.scale(axis.stride, bytes));
   Value rest = arith::AndIOp::create(k.b, address, k.constant64(kWideBytes - 1));
   Value isAligned = k.compare(CmpIPredicate::eq, rest, k.constant64(0));
   const Window::Axis &last = window.axes.back();
@@ -94,34 +98,44 @@ Value PhaseEmitter::isWide(const View &view, const Window &window, const Tile &t
   return k.both(isAligned, k.both(isBehindStart, isBeforeEnd));
 }
 
-/// Copies the window to shared memory in wide accesses, asynchronously where the chip can.
+/// Loads `type` where the condition (null: true) holds, else zeros.
+static Value loadWideIf(KernelBuilder &k, Value condition, Type type, Value from) {
+  if (!condition)
+    return LLVM::LoadOp::create(k.b, type, from, kWideBytes);
+  auto branch = scf::IfOp::create(k.b, type, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(k.b);
+  k.b.setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(k.b, LLVM::LoadOp::create(k.b, type, from, kWideBytes).getResult());
+  k.b.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(k.b, k.zero(type));
+  return branch.getResult(0);
+}
+
+/// Copies the window to shared memory in wide accesses, asynchronously where the chip can and
+/// the tile has the tensor's type.
 void PhaseEmitter::loadWide(const Window &window, const Tile &tile) {
+  Type storage = getStorageType(window.element);
+  int64_t wide = kWideBytes / getStorageBytes(window.element);
   SmallVector<int64_t> shape(tile.shape);
-  shape.back() /= kWide;
+  shape.back() /= wide;
   k.forEachElement(shape, [&](ArrayRef<Value> at) {
     SmallVector<Value> position(at);
-    position.back() = k.scale(position.back(), kWide);
+    position.back() = k.scale(position.back(), wide);
     auto [offset, isInside] = locate(window, position);
     Value from =
-        LLVM::GEPOp::create(k.b, window.pointer.getType(), tile.element, window.pointer, offset);
-    Value to = LLVM::GEPOp::create(k.b, tile.pointer.getType(), tile.element, tile.pointer,
-                                   getOffset(tile, position), LLVM::GEPNoWrapFlags::inbounds);
-    if (k.machine.copyAsync(k.b, from, to, isInside)) {
+        LLVM::GEPOp::create(k.b, window.pointer.getType(), storage, window.pointer, offset);
+    Value to =
+        LLVM::GEPOp::create(k.b, tile.pointer.getType(), getStorageType(tile.element), tile.pointer,
+                            getOffset(tile, position), LLVM::GEPNoWrapFlags::inbounds);
+    bool converts = tile.element != window.element;
+    if (!converts && k.machine.copyAsync(k.b, from, to, isInside)) {
       copiesInFlight = true;
       return;
     }
-    auto type = VectorType::get(kWide, tile.element);
-    Value value;
-    if (!isInside) {
-      value = LLVM::LoadOp::create(k.b, type, from, kWideBytes);
-    } else {
-      auto branch = scf::IfOp::create(k.b, type, isInside, /*withElseRegion=*/true);
-      OpBuilder::InsertionGuard guard(k.b);
-      k.b.setInsertionPointToStart(branch.thenBlock());
-      scf::YieldOp::create(k.b, LLVM::LoadOp::create(k.b, type, from, kWideBytes).getResult());
-      k.b.setInsertionPointToStart(branch.elseBlock());
-      scf::YieldOp::create(k.b, k.zero(type));
-      value = branch.getResult(0);
+    Value value = loadWideIf(k, isInside, VectorType::get(wide, storage), from);
+    if (converts) {
+      value = arith::BitcastOp::create(k.b, VectorType::get(wide, window.element), value);
+      value = arith::ExtFOp::create(k.b, VectorType::get(wide, tile.element), value);
     }
     LLVM::StoreOp::create(k.b, value, to, kWideBytes);
   });
@@ -132,12 +146,13 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
   if (view == views.end())
     return op.emitError("expects a view that is an argument of the phase");
   Tile tile = getHome(op.getResult());
-  Window window = getWindow(view->second, op.getOffsets(), tile.shape, tile.element);
+  Window window = getWindow(view->second, op.getOffsets(), tile.shape);
   access({view->second.getSpan()}, {tile.span});
   auto loadElements = [&] {
     k.forEachElement(tile.shape, [&](ArrayRef<Value> position) {
       auto [offset, isInside] = locate(window, position);
-      write(k.loadIf(isInside, window.pointer, tile.element, offset), tile, position);
+      Value value = k.loadIf(isInside, window.pointer, window.element, offset);
+      write(k.convert(value, tile.element), tile, position);
     });
   };
   if (Value isWide = this->isWide(view->second, window, tile))
@@ -153,13 +168,14 @@ LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
   if (view == views.end())
     return op.emitError("expects a view that is an argument of the phase");
   Tile tile = getTile(op.getTile());
-  Window window = getWindow(view->second, op.getOffsets(), tile.shape, tile.element);
+  Window window = getWindow(view->second, op.getOffsets(), tile.shape);
   access({tile.span}, {view->second.getSpan()});
   auto storeAt = [&](ArrayRef<Value> position, Value condition, llvm::function_ref<Value()> get) {
     auto [offset, isInside] = locate(window, position);
     Value at = offset;
-    k.ifThen(k.both(condition, isInside),
-             [&] { k.store(get(), window.pointer, tile.element, at); });
+    k.ifThen(k.both(condition, isInside), [&] {
+      k.store(k.convert(get(), window.element), window.pointer, window.element, at);
+    });
   };
   k.ifThen(view->second.isGiven, [&] {
     if (!tile.layout)

@@ -228,7 +228,7 @@ void Homes::Spreader::visitLinalg(linalg::LinalgOp op, Choice &choice) const {
     }
     ArrayRef<int64_t> shape = getShape(result);
     Layout layout = work->second.project(getDimLoops(*loopDims, shape.size()), shape);
-    if (getElementTypeOrSelf(result.getType()).isF32())
+    if (isa<FloatType>(getElementTypeOrSelf(result.getType())))
       choice.layouts[result] = layout;
     else
       choice.layouts.erase(result);

@@ -15,6 +15,8 @@ using namespace mlir;
 using namespace mix;
 using namespace mix::gpu;
 
+bool gpu::isNarrowReal(Type element) { return element.isBF16() || element.isF16(); }
+
 /// The value of an integer constant.
 static std::optional<int64_t> getConstant(Value value) {
   IntegerAttr attr;
@@ -121,6 +123,14 @@ Value KernelBuilder::zero(Type element) {
   return arith::ConstantOp::create(b, cast<TypedAttr>(b.getZeroAttr(element)));
 }
 
+Value KernelBuilder::convert(Value x, Type element) {
+  if (x.getType() == element)
+    return x;
+  if (isNarrowReal(element))
+    return arith::TruncFOp::create(b, element, x);
+  return arith::ExtFOp::create(b, element, x);
+}
+
 Value KernelBuilder::multiplyAdd(Value x, Value y, Value z) {
   return math::FmaOp::create(b, x, y, z);
 }
@@ -206,6 +216,8 @@ Value KernelBuilder::load(Value pointer, Type element, Value offset) {
                                      getStorageBytes(element));
   if (element.isInteger(1))
     return arith::TruncIOp::create(b, element, value);
+  if (isNarrowReal(element))
+    return arith::BitcastOp::create(b, element, value);
   return element.isIndex() ? toIndex(value) : value;
 }
 
@@ -213,6 +225,8 @@ void KernelBuilder::store(Value value, Value pointer, Type element, Value offset
   Type storage = getStorageType(element);
   if (element.isInteger(1))
     value = arith::ExtUIOp::create(b, storage, value);
+  else if (isNarrowReal(element))
+    value = arith::BitcastOp::create(b, storage, value);
   else if (element.isIndex())
     value = toInt64(value);
   LLVM::StoreOp::create(b, value, getAddress(b, pointer, storage, offset),

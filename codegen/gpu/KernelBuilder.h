@@ -24,6 +24,9 @@ namespace mix::gpu {
 /// Address spaces that both vendors number alike.
 inline constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
 
+/// Whether it is a real type of 16 bits.
+bool isNarrowReal(mlir::Type element);
+
 class KernelBuilder {
 public:
   KernelBuilder(mlir::ImplicitLocOpBuilder &b, Machine &machine)
@@ -54,6 +57,8 @@ public:
 
   mlir::Value real(double value);
   mlir::Value zero(mlir::Type element);
+  /// A real in that type: f32, or one of 16 bits.
+  mlir::Value convert(mlir::Value x, mlir::Type element);
   /// x * y + z, for reals.
   mlir::Value multiplyAdd(mlir::Value x, mlir::Value y, mlir::Value z);
 

@@ -53,12 +53,18 @@ public:
   virtual mlir::Value exp2(mlir::ImplicitLocOpBuilder &b, mlir::Value x) = 0;
   virtual mlir::Value rsqrt(mlir::ImplicitLocOpBuilder &b, mlir::Value x) = 0;
 
-  /// The shape and the register layouts of the matrix operation for f32; none if the chip
-  /// multiplies element by element.
-  virtual std::optional<MatrixOp> getMatrixOp() const = 0;
+  /// The shape and the register layouts of the matrix operation for operands of the type, f32,
+  /// bf16 or f16; none if the chip multiplies such element by element.
+  virtual std::optional<MatrixOp> getMatrixOp(mlir::Type element) const = 0;
   /// Whether accumulators are a right operand of the next product, or else a left one.
   virtual bool chainsRight() const = 0;
-  /// accumulators + left * right, for the fragments of one matrix operation.
+  /// Registers of a fragment that has `matrices`, of type `element`, from shared memory: lane
+  /// 8 i + r gives the address of row r of matrix i. Transposed, a lane gets two neighbours of
+  /// a column, else of a row.
+  virtual llvm::SmallVector<mlir::Value> loadMatrices(mlir::ImplicitLocOpBuilder &b,
+                                                      mlir::Value address, mlir::Type element,
+                                                      int64_t count, bool isTransposed) = 0;
+  /// accumulators + left * right, for the fragments of one matrix operation. Accumulators are f32.
   virtual llvm::SmallVector<mlir::Value> multiply(mlir::ImplicitLocOpBuilder &b,
                                                   mlir::ValueRange left, mlir::ValueRange right,
                                                   mlir::ValueRange accumulators) = 0;

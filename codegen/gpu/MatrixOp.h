@@ -22,6 +22,9 @@ namespace mix::gpu {
 struct Fragment {
   llvm::SmallVector<Digit, 3> lanes;
   llvm::SmallVector<Position> registers;
+  /// Where the chip loads fragments from shared memory as 8 x 8 matrices of 16 bits: digits of
+  /// the number of such a matrix. It has two registers of every lane.
+  llvm::SmallVector<Digit, 2> matrices = {};
 };
 
 struct MatrixOp {

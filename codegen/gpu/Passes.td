@@ -16,10 +16,22 @@ class Gpu_ChipPass<string name, string op> : Pass<name, op> {
   ];
 }
 
+def GpuFoldConversions : Gpu_ChipPass<"mix-gpu-fold-conversions", "::mlir::ModuleOp"> {
+  let summary = "Convert between 16-bit and wider reals where elements are used";
+  let description = [{
+    *Ensures*: a tile that was loaded in 16 bits is widened by its users, element by element. It is
+    widened by its load if that leaves no use of it in 16 bits, and by an op of its own only
+    if there are both kinds of uses. Stores round. A rounding that serves a product only (the flag
+    `contract`) is left where the chip multiplies the type, and dropped where it does not.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mix::tile::TileDialect"];
+}
+
 def GpuEmit : Gpu_ChipPass<"mix-gpu-emit", "::mlir::ModuleOp"> {
   let summary = "Emit a kernel for every phase";
   let description = [{
-    *Requires*: phases (level L3) of f32.
+    *Requires*: phases (level L3) whose reals are f32, bf16 and f16.
     *Ensures*: per phase one function of a pointer to `mixwright_device_call` (see
     `mixwright/abi.h`), made of `scf`, `arith`, `math`, `llvm` memory ops and the
     vendor's intrinsics, with the attributes `mix_gpu.shared` (bytes of shared memory),

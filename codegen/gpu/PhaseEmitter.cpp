@@ -110,6 +110,7 @@ void PhaseEmitter::bindArguments() {
 
     View view;
     view.number = index;
+    view.element = type.getElementType();
     if (kind && kind.getValue() == "state_out")
       view.isGiven = LLVM::ICmpOp::create(k.b, LLVM::ICmpPredicate::ne, data, null);
     Value group = call.number32(base + offsetof(mixwright_device_tensor, head_group));
@@ -121,7 +122,8 @@ void PhaseEmitter::bindArguments() {
                          call.number(base + offsetof(mixwright_device_tensor, head_stride))));
     Value global = LLVM::AddrSpaceCastOp::create(
         k.b, LLVM::LLVMPointerType::get(k.b.getContext(), kGlobalSpace), data);
-    view.pointer = LLVM::GEPOp::create(k.b, global.getType(), type.getElementType(), global, start);
+    view.pointer =
+        LLVM::GEPOp::create(k.b, global.getType(), getStorageType(view.element), global, start);
     SmallVector<int64_t> strides;
     int64_t offset;
     bool lastIsUnit = type.getRank() > 0 && succeeded(type.getStridesAndOffset(strides, offset)) &&

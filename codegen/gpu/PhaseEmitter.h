@@ -52,7 +52,8 @@ struct Tile {
 
 /// A tensor of the caller.
 struct View {
-  mlir::Value pointer;                           ///< Of this instance, in global memory.
+  mlir::Value pointer; ///< Of this instance, in global memory.
+  mlir::Type element;
   llvm::SmallVector<mlir::Value> strides, sizes; ///< i64
   int64_t number = 0;                            ///< Of the argument.
   mlir::Value isGiven;                           ///< Null: it always is.
@@ -101,10 +102,11 @@ private:
   void write(mlir::Value value, const Tile &tile, llvm::ArrayRef<mlir::Value> position);
   mlir::Value readInside(const Tile &tile, llvm::ArrayRef<mlir::Value> position,
                          mlir::Value isInside);
-  void forEachDigit(const Layout &layout,
+  void forEachDigit(const Layout &layout, mlir::Value thread,
                     llvm::function_ref<void(const Digit &, mlir::Value)> body);
-  /// The position of the thread's element in register r.
+  /// The position of the thread's element in register r; or another thread's.
   llvm::SmallVector<mlir::Value> getPosition(const Layout &layout, int64_t r);
+  llvm::SmallVector<mlir::Value> getPosition(const Layout &layout, int64_t r, mlir::Value thread);
   /// Whether that is inside the tile; null: always.
   mlir::Value isInside(const Layout &layout, int64_t r);
   /// Whether the thread is the first of those with the same elements; null: there is one.
@@ -123,8 +125,7 @@ private:
   mlir::LogicalResult emitInsert(mlir::tensor::InsertOp op);
   mlir::LogicalResult emitReshape(mlir::Operation *op);
   struct Window;
-  Window getWindow(const View &view, mlir::ValueRange offsets, llvm::ArrayRef<int64_t> shape,
-                   mlir::Type element);
+  Window getWindow(const View &view, mlir::ValueRange offsets, llvm::ArrayRef<int64_t> shape);
   mlir::Value isWide(const View &view, const Window &window, const Tile &tile);
   void loadWide(const Window &window, const Tile &tile);
   std::pair<mlir::Value, mlir::Value> locate(const Window &window,
@@ -149,6 +150,10 @@ private:
   // EmitContraction.cpp
   void emitProduct(LinalgLoops &loops, const Product &product);
   llvm::SmallVector<mlir::Value> readFragment(const Tile &tile, const Layout &layout,
+                                              const Fragment &fragment, const int64_t (&dims)[2],
+                                              const int64_t (&origin)[2], mlir::Value shift,
+                                              int shiftDim, mlir::Type element);
+  llvm::SmallVector<mlir::Value> loadFragment(const Tile &tile, const Layout &layout,
                                               const Fragment &fragment, const int64_t (&dims)[2],
                                               const int64_t (&origin)[2], mlir::Value shift,
                                               int shiftDim);

@@ -55,17 +55,28 @@ static ArrayRef<int64_t> getShape(linalg::LinalgOp op, unsigned operand) {
   return cast<RankedTensorType>(op->getOperand(operand).getType()).getShape();
 }
 
+static Type getElement(linalg::LinalgOp op, unsigned operand) {
+  return getElementTypeOrSelf(op->getOperand(operand).getType());
+}
+
 std::optional<Product> gpu::getProduct(linalg::LinalgOp op, const Machine &machine,
                                        bool isTransposed) {
-  std::optional<MatrixOp> matrix = machine.getMatrixOp();
   FailureOr<SmallVector<Access>> accesses = getAccesses(op);
-  if (!matrix || failed(accesses) || !isContraction(op) || op.getNumLoops() != 3 ||
-      op.getNumReductionLoops() != 1)
+  if (failed(accesses) || !isContraction(op) || op.getNumLoops() != 3 ||
+      op.getNumReductionLoops() != 1 || !getElement(op, 2).isF32())
     return std::nullopt;
-  for (auto [index, access] : llvm::enumerate(*accesses))
-    if (access.constants.size() != 2 ||
-        !cast<RankedTensorType>(op->getOperand(index).getType()).getElementType().isF32())
+  for (const Access &access : *accesses)
+    if (access.constants.size() != 2)
       return std::nullopt;
+  // Factors of two types are multiplied in f32.
+  Type element = getElement(op, 0) == getElement(op, 1) ? getElement(op, 0) : getElement(op, 2);
+  std::optional<MatrixOp> matrix = machine.getMatrixOp(element);
+  if (!matrix) {
+    element = getElement(op, 2);
+    matrix = machine.getMatrixOp(element);
+  }
+  if (!matrix)
+    return std::nullopt;
   int64_t loopK = -1;
   SmallVector<int64_t> outer;
   for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray()))
@@ -80,6 +91,7 @@ std::optional<Product> gpu::getProduct(linalg::LinalgOp op, const Machine &machi
   int64_t loopM = outer[isTransposed ? 1 : 0], loopN = outer[isTransposed ? 0 : 1];
   Product product;
   product.op = *matrix;
+  product.element = element;
   product.left = (*accesses)[0].usesLoop(loopM) ? 0 : 1;
   product.right = 1 - product.left;
   const Access &left = (*accesses)[product.left], &right = (*accesses)[product.right];

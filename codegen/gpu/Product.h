@@ -17,6 +17,7 @@ namespace mix::gpu {
 /// transposed: then the second factor is the left operand.
 struct Product {
   MatrixOp op;
+  mlir::Type element;                   ///< Of the factors in the matrix operation.
   unsigned left, right;                 ///< Operands of the linalg op.
   int64_t sizeM, sizeN, sizeK;          ///< Of the tiles.
   int64_t repeatsM, repeatsN, repeatsK; ///< Matrix operations of a warp, per dimension.

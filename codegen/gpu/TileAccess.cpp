@@ -58,20 +58,24 @@ Value PhaseEmitter::readInside(const Tile &tile, ArrayRef<Value> position, Value
 // Registers
 //===----------------------------------------------------------------------===//
 
-/// Calls `body` with the digits of this thread and the threads from one value of each to the next.
-void PhaseEmitter::forEachDigit(const Layout &layout,
+/// Calls `body` with the digits of a thread.
+void PhaseEmitter::forEachDigit(const Layout &layout, Value thread,
                                 llvm::function_ref<void(const Digit &, Value)> body) {
   int64_t before = 1;
   for (const Digit &digit : layout.threads) {
-    Value value = k.divide(k.thread, before);
+    Value value = k.divide(thread, before);
     before *= digit.size;
     body(digit, before < k.chip.threads ? k.remainder(value, digit.size) : value);
   }
 }
 
 SmallVector<Value> PhaseEmitter::getPosition(const Layout &layout, int64_t r) {
+  return getPosition(layout, r, k.thread);
+}
+
+SmallVector<Value> PhaseEmitter::getPosition(const Layout &layout, int64_t r, Value thread) {
   SmallVector<Value> position(layout.shape.size(), k.constant(0));
-  forEachDigit(layout, [&](const Digit &digit, Value value) {
+  forEachDigit(layout, thread, [&](const Digit &digit, Value value) {
     if (digit.dim >= 0)
       position[digit.dim] = k.add(position[digit.dim], k.scale(value, digit.step));
   });
@@ -95,7 +99,7 @@ Value PhaseEmitter::isInside(const Layout &layout, int64_t r) {
 
 Value PhaseEmitter::isFirstReplica(const Layout &layout) {
   Value condition;
-  forEachDigit(layout, [&](const Digit &digit, Value value) {
+  forEachDigit(layout, k.thread, [&](const Digit &digit, Value value) {
     if (digit.dim < 0)
       condition = k.both(condition, k.isLess(value, 1));
   });

@@ -62,9 +62,13 @@ Value HipMachine::rsqrt(ImplicitLocOpBuilder &b, Value x) {
 
 /// AMD matrix instruction calculator, v_mfma_f32_16x16x4_f32: lane = 16 h + l holds A[l, h] and
 /// B[h, l], and accumulators [4 h + r, l]. Four of them make one operation with k = 16; the
-/// one of number s takes element 4 h + s of the sum, as the accumulators do.
-std::optional<gpu::MatrixOp> HipMachine::getMatrixOp() const {
-  if (chip.matrix != MatrixUnit::MfmaF32)
+/// one of number s takes element 4 h + s of the sum, as the accumulators do. That is also
+/// what v_mfma_f32_16x16x16_bf16 and _f16 do, with four elements of a lane in two registers.
+std::optional<gpu::MatrixOp> HipMachine::getMatrixOp(Type element) const {
+  bool isKnown = element.isF32() ? chip.matrix == MatrixUnit::MfmaF32
+                                 : (element.isBF16() || element.isF16()) &&
+                                       chip.narrowMatrix == NarrowMatrixUnit::Mfma16;
+  if (!isKnown)
     return std::nullopt;
   gpu::MatrixOp op;
   op.m = op.n = op.k = 16;
@@ -76,21 +80,42 @@ std::optional<gpu::MatrixOp> HipMachine::getMatrixOp() const {
 
 bool HipMachine::chainsRight() const { return true; }
 
+SmallVector<Value> HipMachine::loadMatrices(ImplicitLocOpBuilder &, Value, Type, int64_t, bool) {
+  return {};
+}
+
+static Value number(ImplicitLocOpBuilder &b, int64_t value) {
+  return LLVM::ConstantOp::create(b, b.getI32Type(), b.getI32IntegerAttr(value));
+}
+
+static Value pack(ImplicitLocOpBuilder &b, ValueRange values) {
+  Type type = VectorType::get(values.size(), values.front().getType());
+  Value packed = LLVM::UndefOp::create(b, type);
+  for (auto [index, value] : llvm::enumerate(values))
+    packed = LLVM::InsertElementOp::create(b, packed, value, number(b, index));
+  return packed;
+}
+
 SmallVector<Value> HipMachine::multiply(ImplicitLocOpBuilder &b, ValueRange left, ValueRange right,
                                         ValueRange accumulators) {
-  auto type = VectorType::get(accumulators.size(), b.getF32Type());
-  auto number = [&](int64_t value) -> Value {
-    return LLVM::ConstantOp::create(b, b.getI32Type(), b.getI32IntegerAttr(value));
+  Value sums = pack(b, accumulators), none = number(b, 0);
+  auto add = [&](StringRef name, Value x, Value y) {
+    sums = callIntrinsic(b, sums.getType(), name, {x, y, sums, none, none, none});
   };
-  Value sums = LLVM::UndefOp::create(b, type), none = number(0);
-  for (auto [index, value] : llvm::enumerate(accumulators))
-    sums = LLVM::InsertElementOp::create(b, sums, value, number(index));
-  for (auto [x, y] : llvm::zip_equal(left, right))
-    sums =
-        callIntrinsic(b, type, "llvm.amdgcn.mfma.f32.16x16x4f32", {x, y, sums, none, none, none});
+  Type element = left.front().getType();
+  if (element.isF32()) {
+    for (auto [x, y] : llvm::zip_equal(left, right))
+      add("llvm.amdgcn.mfma.f32.16x16x4f32", x, y);
+  } else if (element.isF16()) {
+    add("llvm.amdgcn.mfma.f32.16x16x16f16", pack(b, left), pack(b, right));
+  } else {
+    Type bits = VectorType::get(left.size(), b.getI16Type());
+    add("llvm.amdgcn.mfma.f32.16x16x16bf16.1k", LLVM::BitcastOp::create(b, bits, pack(b, left)),
+        LLVM::BitcastOp::create(b, bits, pack(b, right)));
+  }
   SmallVector<Value> results;
   for (size_t index = 0; index < accumulators.size(); ++index)
-    results.push_back(LLVM::ExtractElementOp::create(b, sums, number(index)));
+    results.push_back(LLVM::ExtractElementOp::create(b, sums, number(b, index)));
   return results;
 }
 

@@ -104,6 +104,8 @@ const Array *DeviceCall::find(const Argument &argument) const {
 static mixwright_dtype getDtype(Type element) {
   return element.isF32()         ? MIXWRIGHT_F32
          : element.isF64()       ? MIXWRIGHT_F64
+         : element.isBF16()      ? MIXWRIGHT_BF16
+         : element.isF16()       ? MIXWRIGHT_F16
          : element.isInteger(32) ? MIXWRIGHT_I32
                                  : MIXWRIGHT_I64;
 }
