@@ -148,7 +148,7 @@ static Expected<llvm::SmallVector<TensorTypes>> chooseTypes(const Arguments &arg
   llvm::SmallVector<TensorTypes> types;
   bool isFree = !arguments.has("dtype") && !arguments.has("state-dtype");
   if (isFree && isEmulated) // GPU kernels compute in float32.
-    return llvm::SmallVector<TensorTypes>{ElementType::F32};
+    return llvm::SmallVector<TensorTypes>{ElementType::F32, ElementType::BF16, ElementType::F16};
   if (isFree)
     return llvm::SmallVector<TensorTypes>{ElementType::F32, ElementType::F64, ElementType::BF16,
                                           ElementType::F16};
