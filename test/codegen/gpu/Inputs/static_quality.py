@@ -2,7 +2,7 @@
 
 Compiles every kernel that has a row in TABLE (a page of Markdown, which explains its columns) and says
 where a figure is worse than the row. With --update the rows get the figures of today: to add a kernel,
-write a row with its name, sizes and chip. Figures that need ptxas or llvm-mca are skipped without them.
+write a row with its name, sizes, type and chip. Figures that need ptxas or llvm-mca are skipped without them.
 """
 import pathlib
 import re
@@ -193,15 +193,15 @@ def amd_registers(symbol, text):
     return int(re.search(r"next_free_vgpr (\d+)", own)[1]), private + spilled
 
 
-def measure(spec, sizes, chip):
+def measure(spec, sizes, dtype, chip):
     """The figures of all kernels of a mixer: {kernel: {column: figure or None}}."""
     facts, is_nvidia, figures = CHIPS[chip], chip.startswith("sm_"), {}
     with tempfile.TemporaryDirectory() as folder:
-        run("mixc", "compile", spec, "--size", sizes, "--target", chip,
+        run("mixc", "compile", spec, "--size", sizes, "--dtype", dtype, "--target", chip,
             "--emit", "tile,ptx" if is_nvidia else "tile,asm", "--output", folder)
         tile = next(pathlib.Path(folder).glob("*.mlir"))
         path = next(p for p in pathlib.Path(folder).iterdir() if p.suffix in (".ptx", ".s"))
-        emitted = run("mix-opt", str(tile), f"--mix-gpu-emit=chip={chip}")
+        emitted = run("mix-opt", str(tile), f"--mix-gpu-pipeline=chip={chip}")
         text = path.read_text()
         for symbol, lines in find_kernels(text).items():
             code = Code(lines)
@@ -247,28 +247,28 @@ def main():
     skipped = set()
     for line in lines:
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
-        if len(cells) < 3 or cells[2] not in CHIPS:
+        if len(cells) < 4 or cells[3] not in CHIPS:
             updated.append(line)
             continue
-        kernel, sizes, chip = cells[:3]
+        kernel, *problem = cells[:4]
         mixer = kernel.rpartition("_")[0]
-        key = (mixer, sizes, chip)
+        key = (mixer, *problem)
         if key not in measured:
-            measured[key] = measure(str(examples / f"{mixer}.mix"), sizes, chip)
+            measured[key] = measure(str(examples / f"{mixer}.mix"), *problem)
         today = measured[key].pop(kernel)
-        row = dict(zip(COLUMNS, cells[3:]))
+        row = dict(zip(COLUMNS, cells[4:]))
         rows += 1
-        skipped |= {f"{column} of {chip}" for column in COLUMNS
+        skipped |= {f"{column} of {problem[-1]}" for column in COLUMNS
                     if today[column] is None and row.get(column, "-").isdigit()}
         for what in find_worse(row, today):
             worse += 1
-            print(f"WORSE {kernel} {sizes} {chip}: {what}")
+            print(f"WORSE {kernel} {' '.join(problem)}: {what}")
         stated = [row.get(c, "-") if today[c] is None else str(today[c]) for c in COLUMNS]
-        updated.append("| " + " | ".join([kernel, sizes, chip] + stated) + " |")
-    for (mixer, sizes, chip), rest in measured.items():
+        updated.append("| " + " | ".join(cells[:4] + stated) + " |")
+    for (mixer, *problem), rest in measured.items():
         for kernel in rest:
             worse += 1
-            print(f"WORSE {kernel} {sizes} {chip}: the table has no row for it")
+            print(f"WORSE {kernel} {' '.join(problem)}: the table has no row for it")
     if "--update" in sys.argv:
         table.write_text("\n".join(updated) + "\n")
     for what in sorted(skipped):
