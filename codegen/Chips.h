@@ -36,7 +36,7 @@ struct Chip {
   RegisterTile tile;    ///< For products of two matrices.
   RegisterTile rowTile; ///< For products with one row.
   bool fusesMultiplyAdd;
-  bool scalesExponents; ///< A vector `llvm.ldexp` is one instruction.
+  bool scalesExponents; ///< Of f32 vectors x 2^floor(y) and y - floor(y) are instructions.
   bool convertsHalves;  ///< Conversions between f16 and f32 are instructions.
   bool multipliesPairs; ///< So is adding the products of two pairs of bf16 to f32 lanes.
 

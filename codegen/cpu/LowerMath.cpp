@@ -15,6 +15,7 @@
 #include "codegen/Polynomials.h"
 #include "codegen/cpu/LowerConversions.h"
 #include "codegen/cpu/Passes.h"
+#include "codegen/cpu/ScaledExponents.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -181,6 +182,9 @@ Value Lowering::expand(ImplicitLocOpBuilder &b, Operation *op) {
       return emitPower(b, x, *exponent);
   if (!getElementTypeOrSelf(type).isF32())
     return {};
+  if (isa<math::Exp2Op>(op))
+    if (Value power = emitScaledExp2(b, x, chip))
+      return power;
   return Polynomials(b, type, chip.fusesMultiplyAdd).apply(op, x);
 }
 

@@ -32,7 +32,8 @@ static bool isWholeTile(linalg::LinalgOp op, OpOperand &operand) {
   return op.getMatchingIndexingMap(&operand).isProjectedPermutation();
 }
 
-linalg::LinalgOp cpu::getProductStart(linalg::LinalgOp product) {
+/// The elementwise op that makes only what the product adds to, or null.
+static linalg::LinalgOp findStart(linalg::LinalgOp product) {
   if (!isContraction(product) || product.getNumDpsInits() != 1)
     return {};
   OpOperand &init = *product.getDpsInitOperand(0);
@@ -41,9 +42,21 @@ linalg::LinalgOp cpu::getProductStart(linalg::LinalgOp product) {
       !init.get().hasOneUse() || isa<linalg::TransposeOp>(start) ||
       start.getNumLoops() != start.getNumParallelLoops() || !needsPlace(init.get()))
     return {};
-  if (!isWholeTile(product, init) ||
-      !start.getMatchingIndexingMap(start.getDpsInitOperand(0)).isIdentity() ||
-      getPlaceOf(start) != getPlaceOf(product))
+  bool isSameWalk = isWholeTile(product, init) &&
+                    start.getMatchingIndexingMap(start.getDpsInitOperand(0)).isIdentity();
+  return isSameWalk ? start : linalg::LinalgOp();
+}
+
+void cpu::sinkProductStarts(func::FuncOp phase) {
+  phase.walk([](linalg::LinalgOp product) {
+    if (linalg::LinalgOp start = findStart(product))
+      start->moveBefore(product);
+  });
+}
+
+linalg::LinalgOp cpu::getProductStart(linalg::LinalgOp product) {
+  linalg::LinalgOp start = findStart(product);
+  if (!start || getPlaceOf(start) != getPlaceOf(product))
     return {};
   for (Operation *op = start->getNextNode(); op != product; op = op->getNextNode())
     if (!writesNothing(*op))

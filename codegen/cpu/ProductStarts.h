@@ -14,9 +14,14 @@
 #ifndef MIXWRIGHT_CODEGEN_CPU_PRODUCTSTARTS_H
 #define MIXWRIGHT_CODEGEN_CPU_PRODUCTSTARTS_H
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 namespace mix::cpu {
+
+/// Moves what products start from right before them. Between the two, whatever is loaded would
+/// take the place of what the start reads.
+void sinkProductStarts(mlir::func::FuncOp phase);
 
 /// The elementwise op whose result the product, and nothing else, adds to, if the product may
 /// evaluate it: nothing is written in between, and both results have one place. Null if there
