@@ -210,3 +210,16 @@ Value Polynomials::apply(Operation *op, Value x) {
       .Case([&](math::ErfOp) { return erf(x); })
       .Default(Value());
 }
+
+Value mix::buildBinaryExponent(ImplicitLocOpBuilder &b, Operation *op) {
+  if (isa<math::Exp2Op>(op))
+    return op->getOperand(0);
+  auto exp = dyn_cast<math::ExpOp>(op);
+  if (!exp || !bitEnumContainsAny(exp.getFastmath(), arith::FastMathFlags::afn))
+    return {};
+  Type type = exp.getType();
+  Attribute scalar = b.getFloatAttr(getElementTypeOrSelf(type), kLog2E);
+  auto vector = dyn_cast<VectorType>(type);
+  auto log2e = cast<TypedAttr>(vector ? DenseElementsAttr::get(vector, scalar) : scalar);
+  return arith::MulFOp::create(b, exp.getOperand(), arith::ConstantOp::create(b, log2e));
+}

@@ -21,6 +21,10 @@
 
 namespace mix {
 
+/// `y` of an op that may be computed as 2^y, with an error that grows with y: of math.exp2, and of
+/// math.exp where the program allows that (`afn`). Null for others.
+mlir::Value buildBinaryExponent(mlir::ImplicitLocOpBuilder &b, mlir::Operation *op);
+
 /// Arithmetic on f32 scalars or on vectors of them, and the functions made of it.
 class Polynomials {
 public:

@@ -27,7 +27,6 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Build.h"
-#include "llvm/Support/MathExtras.h"
 #include <cmath>
 #include <limits>
 
@@ -176,14 +175,13 @@ static Value buildFinite(ElementBuilder &body, Value maximum) {
   return arith::SelectOp::create(b, body.loc, isNone, constant(0), maximum);
 }
 
-/// `exp(x - shift)` over the union of their axes, as a power of 2: that is what chips have
-/// instructions for. Where the two are equal it is exactly 1.
+/// `exp(x - shift)` over the union of their axes. Its error may grow with the argument, as that
+/// of a power of 2 with a rounded argument does: results shrink faster, and all are added up.
 Tile PhaseEmitter::expShifted(const Tile &x, const Tile &shift) {
-  Value log2e = tb.real(llvm::numbers::log2e);
-  return tb.map({x, shift}, uniteAxes(x.axes, shift.axes), [&](ElementBuilder &body) -> Value {
+  return tb.map({x, shift}, uniteAxes(x.axes, shift.axes), [](ElementBuilder &body) -> Value {
     OpBuilder &b = body.builder;
     Value difference = arith::SubFOp::create(b, body.loc, body.elements[0], body.elements[1]);
-    return math::Exp2Op::create(b, body.loc, arith::MulFOp::create(b, body.loc, difference, log2e));
+    return math::ExpOp::create(b, body.loc, difference, arith::FastMathFlags::afn);
   });
 }
 

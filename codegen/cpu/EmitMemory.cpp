@@ -8,214 +8,13 @@
 #include "codegen/cpu/InPlaceLoads.h"
 #include "codegen/cpu/InPlaceStores.h"
 #include "codegen/cpu/Memory.h"
-#include "codegen/cpu/PhaseEmitter.h"
+#include "codegen/cpu/Window.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace mix;
 using namespace mix::cpu;
-
-namespace {
-
-/// The part of a tile, along one dimension, that is inside the view: [low, high).
-struct Extent {
-  Value low, high;
-  bool full = false; ///< Known to be the whole dimension.
-};
-
-/// A tile of a view: walks the rows that are inside, and those that are not.
-class Window {
-public:
-  /// `absent` (or null) says that the tensor is not there at all.
-  Window(KernelBuilder &k, const View &view, ValueRange offsets, ArrayRef<bool> nonNegative,
-         ArrayRef<int64_t> shape, Value absent);
-
-  /// Calls `inside(pointer of the row in the view, position)` for every row of which
-  /// some element is inside, and `outside(position)` for the others if given.
-  void forEachRow(llvm::function_ref<void(Value, ValueRange)> inside,
-                  llvm::function_ref<void(ValueRange)> outside);
-
-  /// Whether all of a tile with axes is inside the view; null if known to be.
-  Value isInside() const;
-  /// The offset of the tile's origin in the view.
-  Value origin() const { return start; }
-  Extent lastExtent() const { return extents.empty() ? Extent{{}, {}, true} : extents.back(); }
-  Value lastStride() const { return strides.empty() ? Value() : strides.back(); }
-  /// Whether all of the tile is outside; null if known not to be.
-  Value isOutside() const { return outside; }
-
-private:
-  void walk(Value offset, llvm::function_ref<void(Value, ValueRange)> inside,
-            llvm::function_ref<void(ValueRange)> outside);
-  void walkOutside(llvm::function_ref<void(ValueRange)> outside);
-
-  KernelBuilder &k;
-  ArrayRef<int64_t> shape;
-  SmallVector<Extent> extents;
-  SmallVector<Value> strides;
-  Value start; ///< Offset of the tile's origin in the view.
-  Value outside;
-  SmallVector<Value> position;
-};
-
-} // namespace
-
-/// Whether an index is known not to be negative.
-static bool isNonNegative(Value value, int depth = 8) {
-  IntegerAttr constant;
-  if (matchPattern(value, m_Constant(&constant)))
-    return !constant.getValue().isNegative();
-  if (depth == 0)
-    return false;
-  if (auto arg = dyn_cast<BlockArgument>(value)) {
-    Operation *parent = arg.getOwner()->getParentOp();
-    if (isa<scf::ForallOp>(parent))
-      return true;
-    auto loop = dyn_cast<scf::ForOp>(parent);
-    return loop && arg == loop.getInductionVar() && isNonNegative(loop.getLowerBound(), depth - 1);
-  }
-  Operation *op = value.getDefiningOp();
-  if (isa<memref::DimOp>(op))
-    return true;
-  if (isa<arith::AddIOp, arith::MulIOp, arith::DivSIOp, arith::FloorDivSIOp, arith::CeilDivSIOp,
-          arith::MinSIOp>(op))
-    return isNonNegative(op->getOperand(0), depth - 1) &&
-           isNonNegative(op->getOperand(1), depth - 1);
-  if (isa<arith::MaxSIOp>(op))
-    return isNonNegative(op->getOperand(0), depth - 1) ||
-           isNonNegative(op->getOperand(1), depth - 1);
-  return false;
-}
-
-/// The part of `shape` elements from `offset` that lies in [0, size).
-static Extent getExtent(KernelBuilder &k, Value offset, bool nonNegative, int64_t shape,
-                        Value size) {
-  Extent extent;
-  extent.low = nonNegative ? k.constant(0) : k.clamp(k.sub(k.constant(0), offset), 0, shape);
-  extent.high = k.clamp(k.sub(size, offset), 0, shape);
-  IntegerAttr high;
-  extent.full =
-      nonNegative && matchPattern(extent.high, m_Constant(&high)) && high.getInt() == shape;
-  return extent;
-}
-
-Value View::getDistance(KernelBuilder &k, size_t dim, Value position) const {
-  IntegerAttr step;
-  Value direct = matchPattern(strides[dim], m_Constant(&step))
-                     ? k.scale(position, step.getInt())
-                     : arith::MulIOp::create(k.b, k.loc, position, strides[dim]).getResult();
-  if (dim > 0 || !paging)
-    return direct;
-  // Most caches are one page in order, and the page of a window is used again.
-  auto pointerType = paging->table.getType();
-  Value null = LLVM::ZeroOp::create(k.b, k.loc, pointerType);
-  Value hasTable = LLVM::ICmpOp::create(k.b, k.loc, LLVM::ICmpPredicate::ne, paging->table, null);
-  Value isFurther = k.compare(arith::CmpIPredicate::uge, position, paging->pageRows);
-  Value isPaged = arith::OrIOp::create(k.b, k.loc, hasTable, isFurther);
-  auto branch = scf::IfOp::create(k.b, k.loc, direct.getType(), isPaged, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(k.b);
-  k.b.setInsertionPointToStart(branch.thenBlock());
-  Value quotient = arith::DivUIOp::create(k.b, k.loc, position, paging->pageRows);
-  Value row = arith::RemUIOp::create(k.b, k.loc, position, paging->pageRows);
-  Value page = arith::RemUIOp::create(k.b, k.loc, quotient, paging->pages);
-  auto lookup = scf::IfOp::create(k.b, k.loc, page.getType(), hasTable, /*withElseRegion=*/true);
-  {
-    OpBuilder::InsertionGuard inner(k.b);
-    k.b.setInsertionPointToStart(lookup.thenBlock());
-    Value entry = k.load(paging->table, k.b.getI32Type(), page, 1);
-    Value number = arith::ExtSIOp::create(k.b, k.loc, k.b.getI64Type(), entry);
-    scf::YieldOp::create(k.b, k.loc, number);
-    k.b.setInsertionPointToStart(lookup.elseBlock());
-    scf::YieldOp::create(k.b, k.loc, page);
-  }
-  Value start = arith::MulIOp::create(k.b, k.loc, lookup.getResult(0), paging->pageStride);
-  Value inPage = arith::MulIOp::create(k.b, k.loc, row, strides[dim]);
-  scf::YieldOp::create(k.b, k.loc, k.add(start, inPage));
-  k.b.setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(k.b, k.loc, direct);
-  return branch.getResult(0);
-}
-
-Window::Window(KernelBuilder &k, const View &view, ValueRange offsets, ArrayRef<bool> nonNegative,
-               ArrayRef<int64_t> shape, Value absent)
-    : k(k), shape(shape), start(k.constant(0)), outside(absent) {
-  size_t leading = offsets.size() - shape.size();
-  for (auto [dim, offset] : llvm::enumerate(offsets)) {
-    Value at = k.toInt(offset);
-    start = k.add(start, view.getDistance(k, dim, at));
-    if (dim >= leading) {
-      extents.push_back(getExtent(k, at, nonNegative[dim], shape[dim - leading], view.sizes[dim]));
-      strides.push_back(view.strides[dim]);
-      continue;
-    }
-    // A dimension that the tile lacks: one position.
-    Extent one = getExtent(k, at, nonNegative[dim], 1, view.sizes[dim]);
-    if (one.full)
-      continue;
-    Value empty = k.compare(arith::CmpIPredicate::sge, one.low, one.high);
-    outside = outside ? arith::OrIOp::create(k.b, k.loc, outside, empty).getResult() : empty;
-  }
-  if (!outside || extents.empty())
-    return;
-  extents.front().high =
-      arith::SelectOp::create(k.b, k.loc, outside, k.constant(0), extents.front().high);
-  extents.front().full = false;
-}
-
-Value Window::isInside() const {
-  Value inside;
-  auto require = [&](Value condition) {
-    inside = inside ? arith::AndIOp::create(k.b, k.loc, inside, condition).getResult() : condition;
-  };
-  for (auto [extent, size] : llvm::zip_equal(extents, shape)) {
-    if (extent.full)
-      continue;
-    if (!matchPattern(extent.low, m_Zero()))
-      require(k.compare(arith::CmpIPredicate::eq, extent.low, k.constant(0)));
-    require(k.compare(arith::CmpIPredicate::eq, extent.high, k.constant(size)));
-  }
-  return inside;
-}
-
-void Window::forEachRow(llvm::function_ref<void(Value, ValueRange)> inside,
-                        llvm::function_ref<void(ValueRange)> outside) {
-  position.clear();
-  walk(start, inside, outside);
-}
-
-void Window::walkOutside(llvm::function_ref<void(ValueRange)> outside) {
-  if (position.size() + 1 >= shape.size())
-    return outside(position);
-  k.loop(0, shape[position.size()], 1, [&](Value iv) {
-    position.push_back(iv);
-    walkOutside(outside);
-    position.pop_back();
-  });
-}
-
-void Window::walk(Value offset, llvm::function_ref<void(Value, ValueRange)> inside,
-                  llvm::function_ref<void(ValueRange)> outside) {
-  size_t dim = position.size();
-  if (dim + 1 >= shape.size())
-    return inside(offset, position);
-  const Extent &extent = extents[dim];
-  auto skip = [&](Value iv) {
-    position.push_back(iv);
-    walkOutside(outside);
-    position.pop_back();
-  };
-  if (outside && !extent.full)
-    k.loop(k.constant(0), extent.low, 1, skip);
-  k.loop(extent.low, extent.high, 1, [&](Value iv) {
-    position.push_back(iv);
-    Value distance = arith::MulIOp::create(k.b, k.loc, iv, strides[dim]);
-    walk(k.add(offset, distance), inside, outside);
-    position.pop_back();
-  });
-  if (outside && !extent.full)
-    k.loop(extent.high, k.constant(shape[dim]), 1, skip);
-}
 
 /// The lanes of the vector at `column` that are inside the extent; null if all are.
 static Value getLaneMask(KernelBuilder &k, const Extent &extent, Value column, int64_t size) {
@@ -275,40 +74,6 @@ static Value isNull(KernelBuilder &k, const View &view) {
   return LLVM::ICmpOp::create(k.b, k.loc, LLVM::ICmpPredicate::eq, view.pointer, null);
 }
 
-/// Whether a tile of rows at `offsets` advances by just these rows with every iteration of the
-/// loop around `op`, and else stays where it is.
-static bool isRowByRow(Operation *op, ValueRange offsets, ArrayRef<int64_t> shape) {
-  auto loop = dyn_cast<scf::ForOp>(op->getParentOp());
-  APInt step;
-  if (!loop || shape.empty() || !matchPattern(loop.getStep(), m_ConstantInt(&step)) ||
-      step != shape.front())
-    return false;
-  size_t rowDim = offsets.size() - shape.size();
-  for (auto [dim, offset] : llvm::enumerate(offsets))
-    if (dim == rowDim ? offset != loop.getInductionVar() : !loop.isDefinedOutsideOfLoop(offset))
-      return false;
-  return true;
-}
-
-/// What a load or a store is offset by, as emitted, and which of it is known not to be negative.
-static std::pair<SmallVector<Value>, SmallVector<bool>>
-getOffsets(ValueRange offsets, llvm::function_ref<Value(Value)> getScalar) {
-  return {llvm::map_to_vector(offsets, getScalar),
-          llvm::map_to_vector(offsets, [](Value offset) { return isNonNegative(offset); })};
-}
-
-/// The tile where the caller has it, in the type of the tensor.
-static Tile getInView(KernelBuilder &k, const Tile &tile, const View &view, Value origin) {
-  Tile result = tile;
-  result.element = view.element;
-  result.pointer = k.address(view.pointer, view.element, origin);
-  result.strides.assign(tile.rank(), ShapedType::kDynamic);
-  llvm::append_range(result.runtimeStrides, ArrayRef(view.strides).take_back(tile.rank()));
-  if (view.lastIsUnit && tile.rank() > 0)
-    result.strides.back() = 1;
-  return result;
-}
-
 /// One of two places of a tile with rows of neighbours.
 static Tile choose(KernelBuilder &k, Value condition, const Tile &yes, const Tile &no) {
   auto select = [&](Value x, Value y) -> Value {
@@ -327,9 +92,7 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
     return op.emitError("expects a view that is an argument of the phase");
   Tile tile = tiles[op.getResult()] = getPlace(op, 0);
   const View &view = found->second;
-  auto [offsets, nonNegative] =
-      getOffsets(op.getOffsets(), [&](Value offset) { return getScalar(offset); });
-  Window window(k, view, offsets, nonNegative, tile.shape,
+  Window window(k, view, op.getOffsets(), scalars, tile.shape,
                 isOptional(op.getView(), "state_in") ? isNull(k, view) : Value());
   int64_t size = tile.rank() ? tile.shape.back() : 1;
   Extent extent = window.lastExtent();
@@ -344,6 +107,8 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
     Value distance = k.scale(k.stride(there, 0), there.shape.front());
     next.pointer = k.address(there.pointer, there.element, distance);
     prefetches.add(k, op->getBlock(), next, /*isWritten=*/false);
+  } else if (view.lastIsUnit && tile.rank() > 1 && isa<scf::ForallOp>(op->getParentOp())) {
+    askForRows(k, there, /*isWritten=*/false);
   }
   auto copyRow = [&](Value from, ValueRange position) {
     if (tile.rank() == 0) {
@@ -391,31 +156,10 @@ Tile PhaseEmitter::getResultPlace(linalg::LinalgOp op, unsigned index) {
   auto found = store ? views.find(store.getView()) : views.end();
   if (found == views.end())
     return place;
-  auto [offsets, nonNegative] =
-      getOffsets(store.getOffsets(), [&](Value offset) { return getScalar(offset); });
-  Window window(k, found->second, offsets, nonNegative, place.shape, {});
+  Window window(k, found->second, store.getOffsets(), scalars, place.shape);
   Tile there = getInView(k, place, found->second, window.origin());
   Value inside = storedInPlace[store] = window.isInside();
   return inside ? choose(k, inside, there, place) : there;
-}
-
-/// The rows that an iteration of a loop stores are asked for when it begins.
-void PhaseEmitter::prefetchStoredRows(scf::ForOp loop) {
-  for (auto store : loop.getOps<tile::StoreOp>()) {
-    auto found = views.find(store.getView());
-    auto type = cast<RankedTensorType>(store.getTile().getType());
-    if (found == views.end() || type.getRank() < 2 || !found->second.lastIsUnit ||
-        !isRowByRow(store, store.getOffsets(), type.getShape()))
-      continue;
-    auto [offsets, nonNegative] =
-        getOffsets(store.getOffsets(), [&](Value offset) { return getScalar(offset); });
-    Window window(k, found->second, offsets, nonNegative, type.getShape(), {});
-    Tile tile;
-    tile.shape = llvm::to_vector(type.getShape());
-    tile.element = type.getElementType();
-    prefetches.add(k, store->getBlock(), getInView(k, tile, found->second, window.origin()),
-                   /*isWritten=*/true);
-  }
 }
 
 LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
@@ -424,10 +168,8 @@ LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
     return op.emitError("expects a view that is an argument of the phase");
   Tile tile = getTile(op.getTile());
   const View &view = found->second;
-  auto [offsets, nonNegative] =
-      getOffsets(op.getOffsets(), [&](Value offset) { return getScalar(offset); });
-  auto emit = [&, &offsets = offsets, &nonNegative = nonNegative] {
-    Window window(k, view, offsets, nonNegative, tile.shape, {});
+  auto emit = [&] {
+    Window window(k, view, op.getOffsets(), scalars, tile.shape);
     Extent extent = window.lastExtent();
     window.forEachRow(
         [&](Value to, ValueRange position) {

@@ -182,9 +182,9 @@ Value Lowering::expand(ImplicitLocOpBuilder &b, Operation *op) {
       return emitPower(b, x, *exponent);
   if (!getElementTypeOrSelf(type).isF32())
     return {};
-  if (isa<math::Exp2Op>(op))
-    if (Value power = emitScaledExp2(b, x, chip))
-      return power;
+  if (hasScaledExp2(type, chip))
+    if (Value exponent = buildBinaryExponent(b, op))
+      return emitScaledExp2(b, exponent);
   return Polynomials(b, type, chip.fusesMultiplyAdd).apply(op, x);
 }
 

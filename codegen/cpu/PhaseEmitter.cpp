@@ -123,7 +123,12 @@ LogicalResult PhaseEmitter::emitOp(Operation &op) {
           [&](Operation *op) { return emitReshape(op); })
       .Case([&](tensor::ExtractOp op) { return emitExtract(op); })
       .Case([&](scf::ForallOp op) { return emitForall(op); })
-      .Case([&](scf::ForOp op) { return emitFor(op); })
+      .Case([&](scf::ForOp op) {
+        prefetchFirstLoads(op);
+        LogicalResult result = emitFor(op);
+        prefetchLastStores(op);
+        return result;
+      })
       .Case([&](scf::IfOp op) { return emitIf(op); })
       .Case([&](memref::DimOp op) { return emitDim(op); })
       .Case([&](arith::ConstantOp op) { return emitConstant(op); })

@@ -10,6 +10,7 @@
 //
 //   PhaseEmitter.cpp     dispatch, scalars, control flow
 //   EmitMemory.cpp       tensors of the caller, slices, reshapes
+//   EmitPrefetches.cpp   what is asked for ahead of time
 //   EmitLinalg.cpp       elementwise work, reductions, transposes
 //   EmitContraction.cpp  product micro-kernels
 //   EmitDecay.cpp        scans, decays, triangular systems
@@ -83,11 +84,19 @@ private:
   mlir::LogicalResult emitStore(tile::StoreOp op);
   /// The place of a result, or the memory where it is stored.
   Tile getResultPlace(mlir::linalg::LinalgOp op, unsigned index);
-  void prefetchStoredRows(mlir::scf::ForOp loop);
   mlir::LogicalResult emitExtractSlice(mlir::tensor::ExtractSliceOp op);
   mlir::LogicalResult emitInsertSlice(mlir::tensor::InsertSliceOp op);
   mlir::LogicalResult emitInsert(mlir::tensor::InsertOp op);
   mlir::LogicalResult emitReshape(mlir::Operation *op);
+
+  // EmitPrefetches.cpp
+  /// The tile of a tensor that is loaded or stored at `offsets`, where the caller has it; none if
+  /// it has no rows of neighbours.
+  std::optional<Tile> findInView(mlir::Value tensor, mlir::RankedTensorType type,
+                                 mlir::ValueRange offsets);
+  void prefetchFirstLoads(mlir::scf::ForOp loop);
+  void prefetchStoredRows(mlir::scf::ForOp loop);
+  void prefetchLastStores(mlir::scf::ForOp loop);
 
   // EmitLinalg.cpp
   mlir::LogicalResult emitLinalg(mlir::linalg::LinalgOp op);

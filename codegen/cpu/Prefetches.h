@@ -35,6 +35,10 @@ private:
   llvm::SmallVector<Part, 2> parts;
 };
 
+/// Asks for all of a tile at once, if its rows lie apart from one another: each is on a page of
+/// its own then, and whoever needs them one by one waits for one page after the other.
+void askForRows(KernelBuilder &k, const Tile &tile, bool isWritten);
+
 class Prefetches {
 public:
   /// Wants the rows of a tile, to read or to write them. Asks for the first line of every row at

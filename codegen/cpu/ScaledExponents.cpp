@@ -30,10 +30,13 @@ static Value constant(ImplicitLocOpBuilder &b, Type integer, int64_t value) {
   return arith::ConstantOp::create(b, b.getIntegerAttr(integer, value));
 }
 
-Value cpu::emitScaledExp2(ImplicitLocOpBuilder &b, Value x, const Chip &chip) {
-  auto type = dyn_cast<VectorType>(x.getType());
-  if (!chip.scalesExponents || type != VectorType::get(kLanes, b.getF32Type()))
-    return {};
+bool cpu::hasScaledExp2(Type type, const Chip &chip) {
+  return chip.scalesExponents &&
+         type == VectorType::get(kLanes, Float32Type::get(type.getContext()));
+}
+
+Value cpu::emitScaledExp2(ImplicitLocOpBuilder &b, Value x) {
+  auto type = cast<VectorType>(x.getType());
   Value zero = arith::ConstantOp::create(b, cast<TypedAttr>(b.getZeroAttr(type)));
   Value allLanes = constant(b, b.getI16Type(), -1);
   Value rounding = constant(b, b.getI32Type(), kCurrentRounding);

@@ -19,9 +19,11 @@
 
 namespace mix::cpu {
 
-/// 2^x of a whole vector of f32, with an error below 3 units in the last place; null if the chip
-/// has no such instructions for the type. 2^0 is exactly 1.
-mlir::Value emitScaledExp2(mlir::ImplicitLocOpBuilder &b, mlir::Value x, const Chip &chip);
+/// Whether the chip has the instructions for the type: for whole vectors of f32.
+bool hasScaledExp2(mlir::Type type, const Chip &chip);
+
+/// 2^x, with an error below 3 units in the last place. 2^0 is exactly 1.
+mlir::Value emitScaledExp2(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 
 } // namespace mix::cpu
 

@@ -47,10 +47,11 @@ static Value expandExp(ImplicitLocOpBuilder &b, Machine &machine, Value x) {
 
 /// The function by what the chip has, or null.
 static Value expand(ImplicitLocOpBuilder &b, Machine &machine, Operation *op) {
+  if (Value exponent = buildBinaryExponent(b, op))
+    return machine.exp2(b, exponent);
   Value x = op->getOperand(0);
   return TypeSwitch<Operation *, Value>(op)
       .Case([&](math::ExpOp) { return expandExp(b, machine, x); })
-      .Case([&](math::Exp2Op) { return machine.exp2(b, x); })
       .Case([&](math::RsqrtOp) { return machine.rsqrt(b, x); })
       .Default(
           [&](Operation *) { return Polynomials(b, b.getF32Type(), /*fuse=*/true).apply(op, x); });

@@ -16,6 +16,21 @@
 // CHECK: scf.for
 // CHECK: linalg.contract {{.*}}cpu.place = array<i64: [[ACC:[0-9]+]]>} ins({{.*}}tensor<7x19xf64>)
 // CHECK: } {cpu.place = array<i64: {{[0-9]+}}, {{[0-9]+}}, [[ACC]]>}
+//
+// A task asks for its queries and for the first keys and values, and, after the loop over keys, for
+// the rows that it stores.
+//
+// RUN: mix-opt %t.f32.mlir --mix-cpu-assign-layouts=chip=x86-64-v4 \
+// RUN:   --mix-cpu-assign-buffers=chip=x86-64-v4 --mix-cpu-emit=chip=x86-64-v4 \
+// RUN:   | FileCheck %s --check-prefix=ASK
+//
+// ASK-LABEL: llvm.func internal @causal_0_run
+// ASK-NOT:   step %c48
+// ASK-COUNT-10: "llvm.intr.prefetch"(%{{.*}}) <{{.*}}rw = 0 : i32
+// ASK:       scf.for {{.*}} step %c48
+// ASK-NOT:   rw = 1 : i32
+// ASK:       scf.if
+// ASK:         "llvm.intr.prefetch"(%{{.*}}) <{{.*}}rw = 1 : i32
 
 #ij = affine_map<(i, j) -> (i, j)>
 #i = affine_map<(i, j) -> (i)>

@@ -13,6 +13,20 @@ func.func @single(%x: vector<16xf32>) -> vector<16xf32> {
   return %y : vector<16xf32>
 }
 
+// An exponential whose error may grow with its argument is a power of 2, for which AVX-512 has
+// instructions.
+// CHECK-LABEL: func.func @weight
+// FMA: %[[Y:.*]] = arith.mulf %{{.*}}, %{{.*}} : vector<16xf32>
+// FMA: %[[F:.*]] = llvm.call_intrinsic "llvm.x86.avx512.mask.reduce.ps.512"(%[[Y]],
+// FMA-COUNT-5: math.fma
+// FMA: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"(%{{.*}}, %[[Y]],
+// NOFMA-NOT: llvm.call_intrinsic
+// CHECK: return
+func.func @weight(%x: vector<16xf32>) -> vector<16xf32> {
+  %y = math.exp %x fastmath<afn> : vector<16xf32>
+  return %y : vector<16xf32>
+}
+
 // In double precision, a function that calls the C library lane by lane, shared by all uses.
 // CHECK-LABEL: func.func @double
 // CHECK-COUNT-2: call @mixwright_exp_x2

@@ -4,10 +4,18 @@
 // RUN: mix-opt %s --mix-cpu-assign-layouts=chip=x86-64-v4 --mix-cpu-assign-buffers=chip=x86-64-v4 \
 // RUN:   --mix-cpu-emit=chip=x86-64-v4 | FileCheck %s
 //
+// Before the loop, a task asks for what the first iteration loads, if rows lie apart.
+//
+// CHECK-LABEL: llvm.func internal @linear_0_run
+// CHECK:       %[[APART:.*]] = arith.cmpi sgt, %{{.*}}, %c128_i64
+// CHECK:       scf.if %[[APART]] {
+// CHECK:         "llvm.intr.prefetch"
+// CHECK:       scf.if
+// CHECK:         "llvm.intr.prefetch"
+//
 // An iteration begins with the first line of every row that it stores, for writing. Every load
 // asks for the first line of every row that the next iteration loads; a row of `a` is one element.
 //
-// CHECK-LABEL: llvm.func internal @linear_0_run
 // CHECK:       scf.for {{.*}} step %c16 {
 // CHECK:         scf.for
 // CHECK-NOT:       scf.for

@@ -1,5 +1,5 @@
 // A state decays and is updated by a product: the micro-kernel scales the accumulators as it
-// loads them, and there is no pass over the state before it.
+// loads them, and there is no pass over the state before it, whatever is loaded in between.
 //
 // RUN: mix-opt %s --mix-cpu-assign-layouts=chip=x86-64-v4 --mix-cpu-assign-buffers=chip=x86-64-v4 \
 // RUN:   --mix-cpu-emit=chip=x86-64-v4 | FileCheck %s
@@ -34,7 +34,6 @@ func.func @fused_0(
   scf.forall (%fb, %tb) in (1, 1) {
     %S0 = tensor.splat %zero : tensor<35x35xf32>
     %S_end = scf.for %t = %c0 to %tokens step %c8 iter_args(%S = %S0) -> tensor<35x35xf32> {
-      %xt = tile.load %x[%t, %c0] : memref<?x35xf32, strided<[?, 1]>> -> tensor<8x35xf32>
       %e = tensor.empty() : tensor<35x35xf32>
       %D = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
           ins(%S : tensor<35x35xf32>) outs(%e : tensor<35x35xf32>) {
@@ -42,6 +41,7 @@ func.func @fused_0(
           %d = arith.mulf %s, %half : f32
           linalg.yield %d : f32
       } -> tensor<35x35xf32>
+      %xt = tile.load %x[%t, %c0] : memref<?x35xf32, strided<[?, 1]>> -> tensor<8x35xf32>
       %next = linalg.contract indexing_maps = [affine_map<(m, n, d) -> (d, m)>, affine_map<(m, n, d) -> (d, n)>, affine_map<(m, n, d) -> (m, n)>]
           ins(%xt, %xt : tensor<8x35xf32>, tensor<8x35xf32>) outs(%D : tensor<35x35xf32>) -> tensor<35x35xf32>
       scf.yield %next : tensor<35x35xf32>
