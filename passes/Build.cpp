@@ -66,6 +66,23 @@ Value createIota(OpBuilder &builder, Location loc, StringRef axis, int64_t size)
   return IotaOp::create(builder, loc, getTensorType(builder.getI64Type(), {axis}, {size}));
 }
 
+ForOp createElementwiseLoop(
+    OpBuilder &builder, Location loc, StringRef space, int64_t size, StringRef state, Value init,
+    llvm::function_ref<std::pair<Value, Value>(OpBuilder &, Value, Value)> step) {
+  RankedTensorType rows = withAxis(init.getType(), space, size);
+  auto loop =
+      ForOp::create(builder, loc, {init.getType(), rows}, space, builder.getStrArrayAttr({state}),
+                    init, IntegerAttr(),
+                    ScanClassAttr::get(builder.getContext(), ScanClass::Elementwise), StringAttr());
+  Block *body = &loop.getBody().emplaceBlock();
+  Value position = body->addArgument(getTensorType(builder.getI64Type(), {}, {}), loc);
+  Value current = body->addArgument(init.getType(), loc);
+  OpBuilder inner = OpBuilder::atBlockEnd(body);
+  auto [next, output] = step(inner, position, current);
+  YieldOp::create(inner, loc, ValueRange{next, output});
+  return loop;
+}
+
 std::optional<double> getSplat(Value value) {
   DenseElementsAttr elements;
   if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat() ||

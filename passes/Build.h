@@ -58,6 +58,14 @@ std::optional<double> getSplat(mlir::Value value);
 /// The integer that fills a tensor, if the value is one, perhaps a broadcast one.
 std::optional<int64_t> getConstantInteger(mlir::Value value);
 
+/// A recurrence of one elementwise state along `space`, of `size` tokens. `step` makes the
+/// state's next value and the output of a token from its position and the state.
+ForOp createElementwiseLoop(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef space,
+                            int64_t size, llvm::StringRef state, mlir::Value init,
+                            llvm::function_ref<std::pair<mlir::Value, mlir::Value>(
+                                mlir::OpBuilder &, mlir::Value position, mlir::Value state)>
+                                step);
+
 /// What a prefix of nothing is.
 double getIdentity(PrefixKind kind);
 

@@ -138,6 +138,8 @@ LogicalResult StepDeriver::cloneOp(Operation *op, AllWalks walks) {
   }
   for (auto [old, result] : llvm::zip(op->getResults(), clone->getResults()))
     values[{old, walks & analysis.getBits(old)}] = result;
+  if (auto scan = dyn_cast<AffineScanOp>(clone))
+    keepTotal(scan);
   return success();
 }
 

@@ -211,6 +211,39 @@ def PrefixReductions : Pass<"mix-prefix-reductions", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"numPrefixes", "num-prefixes", "Reductions that became prefixes">];
 }
 
+def SeparateSums : Pass<"mix-separate-sums", "::mlir::func::FuncOp"> {
+  let summary = "Turn sums with separable weights into recurrences";
+  let description = [{
+    A sum over all `j <= i` (or `j < i`) whose summand is a sum of products
+
+    ```
+    outer[i] * decay(i, j) * (sum over X of query[i] * key[j]) * value[j]
+    ```
+
+    is read from a running state `sum of key * value` (axes X and those of the value): a
+    `mix.affine_scan`, linear in the tokens, with a step form that keeps the state and no keys. A decay is
+    a power of a difference of prefix sums or of positions, like `exp(c[i] - c[j])` or `a^(i - j)`;
+    it becomes a factor per token, never a quotient of large numbers. Sines and cosines of such
+    differences are separated by the addition formulas. Products without a contraction become prefixes. Over all
+    tokens, instead of the earlier ones, the sum of `key * value` is made once.
+
+    *Requires*: maps lifted (`mix-lift-maps`), prefixes derived (`mix-prefix-reductions`).
+    *Ensures*: nothing more; values mean the same.
+
+    ```mlir
+    // before: sum over j <= t of dot(q[t], k[j]) * v[j]
+    %y = mix.reduce sum %qk_v where %causal over ["j:T"] : ...
+    // after
+    %zero = mix.broadcast %cst to tensor<8x8xf64, #mix.axes<["K", "V"]>>
+    %S, %y = mix.affine_scan "t:T" contracting ["K"] init(%zero) lefts(%k) values(%v) at [] []
+      queries(%q) after [true] : ...
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+  let statistics = [Statistic<"numSeparated", "num-separated", "Sums that became recurrences">];
+}
+
 def SelectPositions : Pass<"mix-select-positions", "::mlir::func::FuncOp"> {
   let summary = "Turn selections along tokens into lists of positions";
   let description = [{

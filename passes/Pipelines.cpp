@@ -28,6 +28,7 @@ void mix::buildNormalizePipeline(OpPassManager &manager) {
   simplify();
   function.addPass(createStreamSoftmax());
   function.addPass(createPrefixReductions());
+  function.addPass(createSeparateSums());
   simplify();
   manager.addPass(createVerifyLevel({/*level=*/2}));
 }

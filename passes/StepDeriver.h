@@ -78,6 +78,8 @@ private:
   mlir::LogicalResult checkReductions(mlir::Operation *op, AllWalks walks);
   void addWindow(llvm::StringRef variable, Window window);
   mlir::Value deriveTotal(PrefixOp op);
+  void keepTotal(AffineScanOp scan);
+  std::string getTotalName();
 
   // Recurrences.
   mlir::LogicalResult deriveLoop(ForOp op);

@@ -39,6 +39,20 @@ static Value combinePrefix(OpBuilder &b, Location loc, PrefixKind kind, Value x,
   return createLogAddExp(b, loc, x, y, broadcastTo(b, loc, lowest, x.getType()));
 }
 
+std::string StepDeriver::getTotalName() { return "total." + std::to_string(numTotals++); }
+
+/// A running sum that is no state of the mixer becomes one of the step.
+void StepDeriver::keepTotal(AffineScanOp scan) {
+  if (scan.getInit().getDefiningOp<InitialOp>())
+    return;
+  std::string name = getTotalName();
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(scan);
+  scan.getInitMutable().assign(
+      InitialOp::create(builder, scan.getLoc(), scan.getInit().getType(), name, scan.getInit()));
+  states.push_back({name, scan.getFinal()});
+}
+
 /// A prefix along the tokens: a recurrence whose state is the total so far.
 Value StepDeriver::deriveTotal(PrefixOp op) {
   Location loc = op.getLoc();
@@ -56,21 +70,18 @@ Value StepDeriver::deriveTotal(PrefixOp op) {
     return {};
   auto bound =
       BindOp::create(builder, loc, renameAxis(source.getType(), axis, space), source, axis);
-  std::string name = "total." + std::to_string(numTotals++);
+  std::string name = getTotalName();
   RankedTensorType type = dropAxes(source.getType(), {axis});
   Value nothing =
       broadcastTo(builder, loc, createNumber(builder, loc, getIdentity(op.getKind())), type);
   Value initial = InitialOp::create(builder, loc, type, name, nothing);
-  RankedTensorType rows = withAxis(type, space, mix::getAxisSize(source.getType(), axis));
-  auto loop = ForOp::create(
-      builder, loc, {type, rows}, space, builder.getStrArrayAttr({name}), initial, IntegerAttr(),
-      ScanClassAttr::get(builder.getContext(), ScanClass::Elementwise), StringAttr());
-  Block *body = &loop.getBody().emplaceBlock();
-  Value at = body->addArgument(position.getType(), loc), total = body->addArgument(type, loc);
-  OpBuilder inner = OpBuilder::atBlockEnd(body);
-  Value term = ReadOp::create(inner, loc, type, bound, builder.getStrArrayAttr({space}), at);
-  Value next = combinePrefix(inner, loc, op.getKind(), total, term);
-  YieldOp::create(inner, loc, ValueRange{next, next});
+  auto loop = createElementwiseLoop(
+      builder, loc, space, mix::getAxisSize(source.getType(), axis), name, initial,
+      [&](OpBuilder &inner, Value at, Value total) {
+        Value term = ReadOp::create(inner, loc, type, bound, builder.getStrArrayAttr({space}), at);
+        Value next = combinePrefix(inner, loc, op.getKind(), total, term);
+        return std::pair(next, next);
+      });
   states.push_back({name, loop.getResult(0)});
   Value raw = getRawPositions(axis, mix::getAxisSize(op.getType(), axis));
   return ReadOp::create(builder, loc, op.getType(), loop.getResult(1),
@@ -114,7 +125,17 @@ LogicalResult StepDeriver::deriveLoop(ForOp op) {
     inits.push_back(get(init, 0));
   if (llvm::is_contained(inits, Value()) || failed(prepareBody(op)))
     return failure();
-  // What was frozen at the start of the block is a state of its own.
+  // What the loop holds and is no state of the mixer is one of the step.
+  SmallVector<unsigned> added;
+  for (auto [n, init] : llvm::enumerate(inits)) {
+    if (init.getDefiningOp<InitialOp>())
+      continue;
+    std::string name = getTotalName();
+    names[n] = builder.getStringAttr(name);
+    init = InitialOp::create(builder, loc, init.getType(), name, init);
+    added.push_back(n);
+  }
+  // What was frozen at the start of the block is a state of its own as well.
   unsigned numStates = op.getNumStates();
   for (unsigned n = 0; op.getBlock() && n < numStates; ++n) {
     if (op.getFrozen(n).use_empty())
@@ -131,6 +152,8 @@ LogicalResult StepDeriver::deriveLoop(ForOp op) {
   for (auto [n, old] : llvm::enumerate(op.getResults()))
     values[{old, 0}] = result.getResult(n < numStates ? n : n + inits.size() - numStates);
   for (unsigned n = numStates; n < inits.size(); ++n)
+    added.push_back(n);
+  for (unsigned n : added)
     states.push_back({cast<StringAttr>(names[n]).str(), result.getResult(n)});
   return success();
 }

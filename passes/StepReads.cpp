@@ -69,6 +69,10 @@ StepDeriver::Cache &StepDeriver::getCache(Value rows, Location loc, StringRef na
   Cache &cache = it->second;
   if (!isNew)
     return cache;
+  // A cache has a row per token, whatever the order of axes of what is kept.
+  rows = broadcastTo(
+      builder, loc, rows,
+      withAxis(dropAxes(rows.getType(), {space}), space, mix::getAxisSize(rows.getType(), space)));
   RankedTensorType type = renameAxis(rows.getType(), space, all);
   unsigned number = step.getNumArguments();
   std::string cacheName =

@@ -42,7 +42,8 @@ static std::string formatSizes(const SizeMap &sizes) {
 //===----------------------------------------------------------------------===//
 
 static void printState(const StateExplanation &state, llvm::raw_ostream &os) {
-  os << "state " << state.names << ": " << state.className;
+  // A sum over tokens with separable weights has no name.
+  os << (state.names.empty() ? "running sum" : "state " + state.names) << ": " << state.className;
   if (state.className == "affine") {
     os << ", decay " << state.decay << ", " << state.writes
        << (state.writes == 1 ? " write" : " writes") << ", ";

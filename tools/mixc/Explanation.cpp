@@ -60,7 +60,10 @@ static StateExplanation explainScan(AffineScanOp scan) {
 
 static StateExplanation explainLoop(ForOp loop) {
   StateExplanation state;
-  state.names = joinStrings(loop.getStates());
+  if (!llvm::any_of(loop.getInits(), [](Value init) { return init.getDefiningOp<InitialOp>(); }))
+    state.names.clear();
+  else
+    state.names = joinStrings(loop.getStates());
   switch (loop.getClass_().value_or(ScanClass::Sequential)) {
   case ScanClass::Elementwise:
     state.className = "elementwise";
