@@ -260,7 +260,8 @@ bool PhaseEmitter::isCostly(Value value) {
   if (it != costly.end())
     return it->second;
   bool isCheapMath =
-      isa<math::AbsFOp, math::CopySignOp, math::FmaOp, math::FloorOp, math::CeilOp>(op);
+      isa<math::AbsFOp, math::AbsIOp, math::CopySignOp, math::FmaOp, math::FloorOp, math::CeilOp>(
+          op);
   bool result = (isa<math::MathDialect>(op->getDialect()) && !isCheapMath) ||
                 isa<arith::DivFOp, arith::RemFOp, arith::DivSIOp, arith::RemSIOp,
                     arith::FloorDivSIOp, arith::CeilDivSIOp>(op) ||

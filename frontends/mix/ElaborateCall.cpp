@@ -194,14 +194,9 @@ Operand Elaborator::callInteger(const CallExpr &expr) {
     }
     return makeConstant(name == "abs" ? operand.element : Operand::Int, value);
   }
-  if (name == "abs") {
-    if (operand.element == Operand::Real)
-      return makeValue(emit.create<math::AbsFOp>(operand.value));
-    Value zero = emit.createInteger(0);
-    Value isNegative = emit.compare<arith::CmpIOp>(arith::CmpIPredicate::slt, operand.value, zero);
-    return makeValue(
-        emit.select(isNegative, emit.create<arith::SubIOp>(zero, operand.value), operand.value));
-  }
+  if (name == "abs")
+    return makeValue(operand.element == Operand::Real ? emit.create<math::AbsFOp>(operand.value)
+                                                      : emit.create<math::AbsIOp>(operand.value));
   if (operand.element == Operand::Int)
     return operand;
   Value rounded = name == "floor"  ? emit.create<math::FloorOp>(operand.value)

@@ -93,6 +93,10 @@ std::optional<int64_t> evaluateAt(Value value, const Point &point, const SizeMap
   }
   if (auto broadcast = dyn_cast<BroadcastOp>(op))
     return evaluateAt(broadcast.getSource(), point, sizes);
+  if (auto absolute = dyn_cast<math::AbsIOp>(op)) {
+    std::optional<int64_t> operand = evaluateAt(absolute.getOperand(), point, sizes);
+    return operand ? std::optional<int64_t>(std::abs(*operand)) : std::nullopt;
+  }
   if (op->getNumOperands() != 2 || !getElementTypeOrSelf(op->getOperand(0)).isInteger())
     return std::nullopt;
   std::optional<int64_t> a = evaluateAt(op->getOperand(0), point, sizes);

@@ -392,7 +392,7 @@ private:
       return kernel.takeError();
     form.notes = kernel->getNotes().vec();
     if (form.form == Form::Step) {
-      for (const StepCase &which : makeStepCases(kernel->get(), canPack(signature)))
+      for (const StepCase &which : makeStepCases(kernel->get(), canStagger(signature)))
         form.cases.push_back(checkStepCase(which, kernel->get(), features, form.types, program));
       return Error::success();
     }

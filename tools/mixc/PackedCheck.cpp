@@ -31,6 +31,15 @@ bool mix::mixc::canPack(const Signature &signature) {
   });
 }
 
+bool mix::mixc::canStagger(const Signature &signature) {
+  std::vector<std::string> packable = getPackableAxes(signature);
+  return canPack(signature) && llvm::all_of(signature.inputs, [&](const Argument &arg) {
+           return llvm::count_if(arg.axes, [&](const std::string &axis) {
+                    return llvm::is_contained(packable, axis);
+                  }) <= 1;
+         });
+}
+
 Error mix::mixc::packSequences(const Signature &signature, StringRef first, CallShape &shape) {
   TensorMap offsets;
   for (StringRef axis : getPackableAxes(signature)) {

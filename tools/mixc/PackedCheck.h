@@ -30,6 +30,10 @@ using Runner = std::function<llvm::Expected<driver::CallResult>(const driver::Ca
 /// Whether calls of a mixer can be packed at all: no param varies with packed tokens.
 bool canPack(const driver::Signature &signature);
 
+/// Whether sequences of a step may have positions of their own: they are packed for it, which
+/// needs a length for each along every axis, and a table of pairs of tokens has two.
+bool canStagger(const driver::Signature &signature);
+
 /// Makes `shape` that of a few sequences, some of no token and of one. Token axes
 /// other than `first` are a little longer.
 llvm::Error packSequences(const driver::Signature &signature, llvm::StringRef first,

@@ -22,12 +22,12 @@ static constexpr int64_t mostNewTokens = 4;
 /// A window that is longer is not waited for: the definition takes too long on so many tokens.
 static constexpr int64_t longestWindow = 600;
 
-std::vector<StepCase> mix::mixc::makeStepCases(const mixwright_kernel &kernel, bool canBePacked) {
+std::vector<StepCase> mix::mixc::makeStepCases(const mixwright_kernel &kernel, bool canStagger) {
   std::vector<StepCase> cases;
   cases.push_back({"T=37 in steps", 37, 2, 2});
   cases.push_back({"T=37 in steps, pages", 37, 2, 2, false, false, /*isPaged=*/true});
   cases.push_back({"T=21 in steps, shared heads", 21, 1, 3, /*sharesHeads=*/true});
-  if (canBePacked)
+  if (canStagger)
     cases.push_back({"T=37 in steps, own positions", 37, 3, 2, false, /*isStaggered=*/true,
                      /*isPaged=*/true});
   int64_t window = getLargestWindow(kernel);

@@ -24,7 +24,7 @@ struct StepCase {
 
 /// The calls to check a kernel with; `canBePacked` says whether sequences may have different
 /// numbers of new tokens in one call.
-std::vector<StepCase> makeStepCases(const mixwright_kernel &kernel, bool canBePacked);
+std::vector<StepCase> makeStepCases(const mixwright_kernel &kernel, bool canStagger);
 
 /// Steps of 1 to 4 tokens, or where staggered of 0 to 4, until all tokens are had.
 driver::StepPlan planSteps(const mixwright_kernel &kernel, const StepCase &which);
