@@ -388,6 +388,8 @@ Homes::Choice Homes::Spreader::choose() {
 }
 
 Homes::Homes(func::FuncOp phase, const Machine &machine) {
+  // A promise that products may leave something out; here they compute all of it.
+  phase.walk([](tile::BandOp band) { band.erase(); });
   Spreader spreader(phase, machine);
   choice = spreader.choose();
   for (Value tile : collectTiles(phase, choice.layouts)) {

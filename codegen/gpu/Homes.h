@@ -36,8 +36,8 @@ std::optional<llvm::SmallVector<int64_t>> getLoopDims(const Access &access, int6
 
 class Homes {
 public:
-  /// Decides, and makes a `linalg.copy` in front of every use that needs a tile in memory which
-  /// lives in registers.
+  /// Decides, erases bands, and makes a `linalg.copy` in front of every use that needs a tile in
+  /// memory which lives in registers.
   Homes(mlir::func::FuncOp phase, const Machine &machine);
 
   /// The byte offset in shared memory, or -1.

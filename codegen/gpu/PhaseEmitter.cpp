@@ -163,8 +163,6 @@ LogicalResult PhaseEmitter::emitOp(Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case([&](tile::LoadOp op) { return emitLoad(op); })
       .Case([&](tile::StoreOp op) { return emitStore(op); })
-      // A promise that products may leave something out; here they compute all of it.
-      .Case([&](tile::BandOp op) { return success(); })
       .Case([&](tile::ScanOp op) { return emitScan(op); })
       .Case([&](tile::DecayRatioOp op) { return emitDecayRatio(op); })
       .Case([&](tile::DecayedGramOp op) { return emitDecayedGram(op); })
