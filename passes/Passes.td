@@ -398,7 +398,10 @@ def TileMixers : Pass<"mix-tile", "::mlir::ModuleOp"> {
     Option<"rows", "rows", "int64_t", "64", "Positions that one task of a grid computes.">,
     Option<"keys", "keys", "int64_t", "64", "Tokens in a block of a reduction.">,
     Option<"featureBlock", "feature-block", "int64_t", "64",
-           "Features that one task of an elementwise recurrence computes.">
+           "Features that one task of an elementwise recurrence computes.">,
+    Option<"stateElements", "state-elements", "int64_t", "0",
+           "The most elements of the states of a task, where a recurrence can be cut along a "
+           "feature axis; 0 for any number.">
   ];
   let statistics = [
     Statistic<"numTiled", "num-tiled", "Mixers with a tile program">,

@@ -55,6 +55,7 @@ struct TilePipelineOptions : PassPipelineOptions<TilePipelineOptions> {
   Option<int64_t> rows{*this, "rows", llvm::cl::init(defaults.rows)};
   Option<int64_t> keys{*this, "keys", llvm::cl::init(defaults.keys)};
   Option<int64_t> featureBlock{*this, "feature-block", llvm::cl::init(defaults.featureBlock)};
+  Option<int64_t> stateElements{*this, "state-elements", llvm::cl::init(defaults.stateElements)};
 };
 } // namespace
 
@@ -65,6 +66,7 @@ void mix::registerMixPipelines() {
       "mix-tile-pipeline", "Turn mixers in normal form (L2) into tile programs (L3)",
       [](OpPassManager &manager, const TilePipelineOptions &options) {
         buildTilePipeline(manager, {options.form, options.element, options.state, options.chunk,
-                                    options.rows, options.keys, options.featureBlock});
+                                    options.rows, options.keys, options.featureBlock,
+                                    options.stateElements});
       });
 }

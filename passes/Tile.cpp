@@ -140,8 +140,11 @@ struct TilePass : mix::impl::TileMixersBase<TilePass> {
     parameters.rows = rows;
     parameters.keys = keys;
     parameters.featureBlock = featureBlock;
-    if (chunk < 0)
-      return reject("chunk", std::to_string(chunk), "a positive number, or 0");
+    parameters.stateElements = stateElements;
+    for (auto [name, size] :
+         {std::pair("chunk", parameters.chunk), {"state-elements", parameters.stateElements}})
+      if (size < 0)
+        return reject(name, std::to_string(size), "a positive number, or 0");
     for (auto [name, size] : {std::pair("rows", parameters.rows),
                               {"keys", parameters.keys},
                               {"feature-block", parameters.featureBlock}})

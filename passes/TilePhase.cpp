@@ -288,7 +288,18 @@ void PhaseEmitter::store(Tile tile, Value view, RankedTensorType type, Value row
   if (axes.empty())
     full.value = tensor::SplatOp::create(tb.builder, tb.loc, full.value,
                                          RankedTensorType::get({}, full.value.getType()));
-  tile::StoreOp::create(tb.builder, tb.loc, full.value, view, offsets);
+  auto storeTile = [&](OpBuilder &b, Location loc) {
+    tile::StoreOp::create(b, loc, full.value, view, offsets);
+  };
+  if (blockAxis.empty() || hasAxis(type, blockAxis))
+    return storeTile(tb.builder, tb.loc);
+  // All blocks of features have the same; one stores it.
+  Value isFirst =
+      arith::CmpIOp::create(tb.builder, tb.loc, arith::CmpIPredicate::eq, blockStart, tb.index(0));
+  scf::IfOp::create(tb.builder, tb.loc, isFirst, [&](OpBuilder &b, Location loc) {
+    storeTile(b, loc);
+    scf::YieldOp::create(b, loc);
+  });
 }
 
 //===----------------------------------------------------------------------===//
@@ -527,7 +538,7 @@ void PhaseEmitter::emitSteps() {
 }
 
 int64_t PhaseEmitter::getNumFeatureBlocks() const {
-  return blockAxis.empty() ? 1 : llvm::divideCeil(numFeatures, parameters.featureBlock);
+  return blockAxis.empty() ? 1 : llvm::divideCeil(numFeatures, featureBlock);
 }
 
 func::FuncOp PhaseEmitter::emit() {
@@ -565,8 +576,8 @@ func::FuncOp PhaseEmitter::emit() {
   scopes[1].before = grid.getBody()->getTerminator();
   moveTo(1);
   if (!blockAxis.empty())
-    blockStart = arith::MulIOp::create(tb.builder, tb.loc, grid.getInductionVar(0),
-                                       tb.index(parameters.featureBlock));
+    blockStart =
+        arith::MulIOp::create(tb.builder, tb.loc, grid.getInductionVar(0), tb.index(featureBlock));
   if (phase.isSequential) {
     parameters.isStep ? emitSteps() : emitSequential();
   } else if (isSplit) {

@@ -42,6 +42,8 @@ struct TileParameters {
   /// Tokens in a chunk (0: chosen), positions per task, keys per block, and features per
   /// task of an elementwise recurrence.
   int64_t chunk, rows, keys, featureBlock;
+  /// The most elements of the states of a task, if they can be cut; 0: any number.
+  int64_t stateElements = 0;
   /// Of a step form: tokens of the sequence that a task of a split reduction walks.
   int64_t splitRows = 0;
 };
@@ -139,6 +141,7 @@ private:
       llvm::SmallVectorImpl<Tile> &outputs)>;
 
   // TileSizes.cpp
+  void findBlockAxis(bool isEverywhere);
   void chooseFeatureBlock();
 
   // TilePhase.cpp: loops
@@ -386,10 +389,10 @@ private:
 
   std::vector<Scope> scopes;
   std::vector<Slot> slots;
-  /// The feature axis that the grid cuts into blocks, if any, its size, and the start of
-  /// the task's block.
+  /// The feature axis that the grid cuts into blocks, if any, its size and that of a block,
+  /// and the start of the task's block.
   llvm::StringRef blockAxis;
-  int64_t numFeatures = 0;
+  int64_t numFeatures = 0, featureBlock = 0;
   mlir::Value blockStart;
   /// The space of the rows that the phase computes, and of a split phase the task's split.
   llvm::StringRef rowSpace;

@@ -81,20 +81,55 @@ static bool isMixed(func::FuncOp mixer, StringRef axis) {
   return result.wasInterrupted();
 }
 
-/// Recurrences that are elementwise in some feature axis run in independent blocks of it.
+/// The fewest features of a block that is cut for the sake of the states' size: a row of
+/// matrix instructions.
+static constexpr int64_t kLeastStateBlock = 16;
+
+/// Elements of the states that the phase carries and that have the axis, per position of it.
+static int64_t countStateElements(const TilePhase &phase, StringRef axis) {
+  int64_t elements = 0;
+  for (Operation *anchor : phase.anchors)
+    for (Value result : anchor->getResults())
+      if (isFinalState(result) && hasAxis(result.getType(), axis))
+        elements += cast<RankedTensorType>(result.getType()).getNumElements() /
+                    mix::getAxisSize(result.getType(), axis);
+  return elements;
+}
+
+/// The longest feature axis along which nothing meets. What lacks it is the same in all blocks.
+void PhaseEmitter::findBlockAxis(bool isEverywhere) {
+  for (Operation *anchor : phase.anchors)
+    for (Value result : anchor->getResults())
+      for (StringRef axis : getAxes(result)) {
+        int64_t size = mix::getAxisSize(result.getType(), axis);
+        if (isIndexAxis(axis) || ShapedType::isDynamic(size) || size <= numFeatures ||
+            isMixed(mixer, axis) || (isEverywhere && !hasAxisEverywhere(phase, mixer, axis)))
+          continue;
+        blockAxis = axis;
+        numFeatures = size;
+      }
+}
+
+/// Recurrences run in independent blocks of a feature axis. What is elementwise gains from that in
+/// any case, if all of it has the axis. A scan repeats in every block what its other axes
+/// need, so it is cut only where its states are too large for a task.
 void PhaseEmitter::chooseFeatureBlock() {
-  bool isElementwise = llvm::all_of(phase.anchors, llvm::IsaPred<ForOp, PrefixOp>);
-  if (!phase.isSequential || !isElementwise)
+  if (!phase.isSequential || phase.anchors.empty())
     return;
-  for (StringRef axis : getAxes(phase.anchors.front()->getResult(0))) {
-    int64_t size = mix::getAxisSize(phase.anchors.front()->getResult(0).getType(), axis);
-    if (isIndexAxis(axis) || ShapedType::isDynamic(size) || size <= parameters.featureBlock)
-      continue;
-    if (size > numFeatures && hasAxisEverywhere(phase, mixer, axis) && !isMixed(mixer, axis)) {
-      blockAxis = axis;
-      numFeatures = size;
-    }
-  }
-  if (!blockAxis.empty())
-    tb.setSize(blockAxis, parameters.featureBlock);
+  bool isElementwise = llvm::all_of(phase.anchors, llvm::IsaPred<ForOp, PrefixOp>);
+  if (!isElementwise && !parameters.stateElements)
+    return;
+  findBlockAxis(/*isEverywhere=*/!parameters.stateElements);
+  if (blockAxis.empty())
+    return;
+  bool isCutAnyway = isElementwise && hasAxisEverywhere(phase, mixer, blockAxis);
+  featureBlock = isCutAnyway ? std::min(numFeatures, parameters.featureBlock) : numFeatures;
+  int64_t perFeature = countStateElements(phase, blockAxis);
+  while (parameters.stateElements && featureBlock > kLeastStateBlock &&
+         featureBlock * perFeature > parameters.stateElements)
+    featureBlock = llvm::alignTo(llvm::divideCeil(featureBlock, 2), kLeastStateBlock);
+  if (featureBlock == numFeatures)
+    blockAxis = {};
+  else
+    tb.setSize(blockAxis, featureBlock);
 }

@@ -100,6 +100,7 @@ static Expected<LoweredProgram> tile(Program program, const KernelOptions &optio
     tileOptions.rows = options.tiles.rows;
   if (options.tiles.keys)
     tileOptions.keys = options.tiles.keys;
+  tileOptions.stateElements = options.tiles.stateElements;
   buildTilePipeline(manager, tileOptions);
   if (failed(manager.run(module)))
     return llvm::make_error<NotDerivedError>(diagnostics.getErrors());

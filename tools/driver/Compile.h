@@ -23,6 +23,7 @@ llvm::StringRef getFormName(Form form);
 /// How phases are cut into tiles; 0 leaves the choice to the compiler.
 struct TileSizes {
   int64_t chunk = 0, rows = 0, keys = 0;
+  int64_t stateElements = 0; ///< The most of a task; 0: any number.
 };
 
 struct KernelOptions {

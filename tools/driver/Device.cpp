@@ -24,6 +24,10 @@ using llvm::StringRef;
 static constexpr TileSizes kTileSizes[] = {{64, 64, 64}, {32, 64, 64}, {32, 64, 32}, {16, 32, 32},
                                            {16, 16, 32}, {16, 16, 16}, {8, 8, 16},   {4, 4, 8}};
 
+/// Registers of a thread for states: an eighth of those that it can have, which leaves enough for
+/// the tiles of a chunk. Smaller states also make more blocks, which few heads need to fill a chip.
+static constexpr int64_t kStateRegisters = 32;
+
 Expected<LoweredProgram> mix::driver::tileForGpu(Spec &spec, const SizeMap &sizes,
                                                  KernelOptions options) {
   const GpuChip *chip = findGpuChip(options.chip);
@@ -32,6 +36,7 @@ Expected<LoweredProgram> mix::driver::tileForGpu(Spec &spec, const SizeMap &size
   int64_t least = 0;
   for (const TileSizes &tiles : kTileSizes) {
     options.tiles = tiles;
+    options.tiles.stateElements = chip->threads * kStateRegisters;
     Expected<LoweredProgram> lowered = tile(spec, sizes, options);
     if (!lowered)
       return lowered.takeError();
