@@ -81,14 +81,17 @@ Expected<Tensors> Evaluator::evaluateFor(ForOp op) {
 //===----------------------------------------------------------------------===//
 
 Expected<Tensors> Evaluator::evaluateAffineScan(AffineScanOp op) {
-  Axes stateAxes = getAxes(op.getInit());
+  Axes stateAxes = getAxes(op.getInits().front());
   Axes free = without(stateAxes, toAxes(op.getContracted()));
   Shape stateShape = getShape(stateAxes), freeShape = getShape(free);
   Shape alongState = contiguousStrides(stateShape);
   Shape freeStrides = contiguousStrides(freeShape);
   Shape freeAlongState = mix::stridesAlong(stateAxes, free, freeStrides);
+  using Vector = std::vector<double>;
 
-  std::vector<double> state = get(op.getInit()).elements();
+  std::vector<Vector> states;
+  for (Value init : op.getInits())
+    states.push_back(get(init).elements());
   Tensors outputs;
   for (Value output : op.getOutputs())
     outputs.push_back(Tensor::make(getShape(output)));
@@ -98,56 +101,79 @@ Expected<Tensors> Evaluator::evaluateAffineScan(AffineScanOp op) {
     return get(operand).data() + t * stridesAlong({op.getAxis()}, operand)[0];
   };
   // sum over X of factor[t] * S, over the axes Y.
-  auto contract = [&](Value factor, int64_t t, double *result) {
+  auto contract = [&](Value factor, const Vector &state, int64_t t, double *result) {
     const double *x = atToken(factor, t);
     Shape strides = stridesAlong(stateAxes, factor);
     forEachElement<3>(stateShape, {alongState.data(), strides.data(), freeAlongState.data()},
                       [&](auto at) { result[at[2]] += x[at[1]] * state[at[0]]; });
   };
   // sum[y..] += operand[t, y..] * factor[y..]
-  auto accumulate = [&](Value operand, int64_t t, const std::vector<double> *factor, double *sum) {
+  auto accumulate = [&](Value operand, int64_t t, const Vector *factor, double *sum) {
     const double *x = atToken(operand, t);
     Shape strides = stridesAlong(free, operand);
     forEachElement<2>(freeShape, {freeStrides.data(), strides.data()},
                       [&](auto at) { sum[at[0]] += x[at[1]] * (factor ? (*factor)[at[0]] : 1.0); });
   };
+  // factor[t] * S, over the axes of the states.
+  auto scale = [&](Value factor, int64_t t, const Vector &state) {
+    const double *x = atToken(factor, t);
+    Shape strides = stridesAlong(stateAxes, factor);
+    Vector result(state.size());
+    forEachElement<2>(stateShape, {alongState.data(), strides.data()},
+                      [&](auto at) { result[at[0]] = x[at[1]] * state[at[0]]; });
+    return result;
+  };
+  auto add = [](Vector &sum, const Vector &addend) {
+    for (auto [total, element] : llvm::zip(sum, addend))
+      total += element;
+  };
 
   int64_t numFree = countElements(freeShape);
-  using Vector = std::vector<double>;
   for (int64_t t = 0, size = sizes.lookup(op.getAxis()).value_or(0); t < size; ++t) {
     auto query = [&](bool after) {
-      for (auto [factor, flag, output] : llvm::zip(op.getQueries(), op.getAfter(), outputs))
-        if (flag == after)
-          contract(factor, t, output.data() + t * numFree);
+      for (auto [n, factor] : llvm::enumerate(op.getQueries()))
+        if (op.getAfter()[n] == after)
+          contract(factor, states[op.getStateOfQuery(n)], t, outputs[n].data() + t * numFree);
     };
     query(/*after=*/false);
     // r_p = sum over X of reads_p[t] * S
     std::vector<Vector> reads(op.getReads().size(), Vector(numFree, 0.0));
-    for (auto [read, r] : llvm::zip(op.getReads(), reads))
-      contract(read, t, r.data());
+    for (auto [n, read] : llvm::enumerate(op.getReads()))
+      contract(read, states[op.getStateOfRead(n)], t, reads[n].data());
     // y_m = values_m[t] + sum over p of coef_(m,p)[t] * r_p
     std::vector<Vector> updates(op.getLefts().size(), Vector(numFree, 0.0));
     for (auto [value, y] : llvm::zip(op.getValues(), updates))
       accumulate(value, t, nullptr, y.data());
     for (auto [coef, row, col] : llvm::zip(op.getCoefs(), op.getCoefRows(), op.getCoefCols()))
       accumulate(coef, t, &reads[col], updates[row].data());
-    // S' = decay[t] * S + sum over m of lefts_m[t] * y_m
-    if (op.getDecay()) {
-      const double *decay = atToken(op.getDecay(), t);
-      Shape strides = stridesAlong(stateAxes, op.getDecay());
-      forEachElement<2>(stateShape, {alongState.data(), strides.data()},
-                        [&](auto at) { state[at[0]] *= decay[at[1]]; });
-    }
+    // Z = the states, then lefts_m[t] * y_m
+    std::vector<Vector> mixed = states;
     for (auto [leftValue, update] : llvm::zip(op.getLefts(), updates)) {
       const Vector &y = update;
       const double *left = atToken(leftValue, t);
       Shape strides = stridesAlong(stateAxes, leftValue);
+      Vector &product = mixed.emplace_back(states.front().size());
       forEachElement<3>(stateShape, {alongState.data(), strides.data(), freeAlongState.data()},
-                        [&](auto at) { state[at[0]] += left[at[1]] * y[at[2]]; });
+                        [&](auto at) { product[at[0]] = left[at[1]] * y[at[2]]; });
+    }
+    if (op.getNumStates() > 1) {
+      // S_i' = sum over c of mix_(i,c)[t] * Z_c
+      for (Vector &state : states)
+        llvm::fill(state, 0.0);
+      for (auto [mix, row, col] : llvm::zip(op.getMixes(), op.getMixRows(), op.getMixCols()))
+        add(states[row], scale(mix, t, mixed[col]));
+    } else {
+      // S' = decay[t] * S + sum over m of lefts_m[t] * y_m
+      if (op.getDecay())
+        states[0] = scale(op.getDecay(), t, states[0]);
+      for (const Vector &product : llvm::drop_begin(mixed))
+        add(states[0], product);
     }
     query(/*after=*/true);
   }
-  Tensors results = {Tensor::make(stateShape, std::move(state))};
+  Tensors results;
+  for (Vector &state : states)
+    results.push_back(Tensor::make(stateShape, std::move(state)));
   llvm::append_range(results, outputs);
   return results;
 }

@@ -44,8 +44,8 @@ inline constexpr llvm::StringLiteral kMixerAttr = "mix.mixer";
 inline constexpr llvm::StringLiteral kNameAttr = "mix.name";
 inline constexpr llvm::StringLiteral kKindAttr = "mix.kind";
 inline constexpr llvm::StringLiteral kBlocksAttr = "mix.blocks";
-/// On a `mix.affine_scan`: the name of its state in the spec.
-inline constexpr llvm::StringLiteral kStateAttr = "mix.state";
+/// On a `mix.affine_scan`: the names of its states in the spec.
+inline constexpr llvm::StringLiteral kStatesAttr = "mix.states";
 /// On a step form: the token space that it steps over.
 inline constexpr llvm::StringLiteral kStepAttr = "mix.step";
 /// On a cache of a step form: token `i` reads rows `j` with `i - j < window` only.

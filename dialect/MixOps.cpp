@@ -365,7 +365,12 @@ LogicalResult ForOp::verify() {
 LogicalResult AffineScanOp::verify() {
   SmallVector<StringRef> contracted = getStrings(getContracted());
   // affine_scan_c1
-  Type state = getInit().getType();
+  if (getInits().empty() || getResults().size() < getInits().size())
+    return emitOpError("expects at least one state, and a final state for each");
+  Type state = getInits().front().getType();
+  for (Type other : getInits().getTypes())
+    if (other != state)
+      return emitOpError("expects states of one type, got ") << state << " and " << other;
   for (StringRef axis : contracted)
     if (!hasAxis(state, axis))
       return emitOpError("contracts axis '") << axis << "' that the state does not have";
@@ -414,7 +419,7 @@ LogicalResult AffineScanOp::verify() {
   // affine_scan_c5
   if (getAfter().size() != getQueries().size() || getOutputs().size() != getQueries().size())
     return emitOpError("expects one 'after' flag and one output per query");
-  if (getFinal().getType() != state)
+  if (!llvm::equal(getFinals().getTypes(), getInits().getTypes()))
     return emitOpError("expects the final state to have the type of the initial one");
   for (Value output : getOutputs()) {
     SmallVector<StringRef> expected = {getAxis()};
@@ -422,6 +427,40 @@ LogicalResult AffineScanOp::verify() {
     if (getAxes(output) != expected)
       return emitOpError("expects an output with the axes ") << quoteAxes(expected);
   }
+  // affine_scan_c6
+  int64_t numStates = getNumStates(), numMixed = numStates + getLefts().size();
+  if ((numStates > 1) != !getMixes().empty() || (numStates > 1 && getDecay()))
+    return emitOpError("expects a decay of one state, or mixes of several, got ")
+           << numStates << " states and " << getMixes().size() << " mixes";
+  if (getMixRows().size() != getMixes().size() || getMixCols().size() != getMixes().size())
+    return emitOpError("expects a row and a column per mix");
+  llvm::SmallBitVector hasOwn(numStates);
+  for (auto [mix, row, col] : llvm::zip(getMixes(), getMixRows(), getMixCols())) {
+    if (row < 0 || row >= numStates || col < 0 || col >= numMixed)
+      return emitOpError("has a mix out of range at row ") << row << ", column " << col;
+    if (row == col)
+      hasOwn.set(row);
+    SmallVector<StringRef> allowed;
+    if (col < numStates)
+      allowed = getAxes(state);
+    if (failed(checkOperand(mix, "a mix", allowed)))
+      return failure();
+  }
+  if (numStates > 1 && !hasOwn.all())
+    return emitOpError("expects a mix of every state with itself, missing for state ")
+           << hasOwn.find_first_unset();
+  // affine_scan_c7
+  auto checkStates = [&](ArrayRef<int64_t> states, size_t count, StringRef role) -> LogicalResult {
+    if (!states.empty() && states.size() != count)
+      return emitOpError("expects a state per ") << role;
+    for (int64_t state : states)
+      if (state < 0 || state >= numStates)
+        return emitOpError("has a ") << role << " of state " << state << " of " << numStates;
+    return success();
+  };
+  if (failed(checkStates(getReadOf(), getReads().size(), "read")) ||
+      failed(checkStates(getQueryOf(), getQueries().size(), "query")))
+    return failure();
   return success();
 }
 

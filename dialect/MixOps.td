@@ -332,10 +332,10 @@ def Mix_YieldOp : Mix_Op<"yield", [Pure, Terminator, HasParent<"ForOp">]> {
 //===----------------------------------------------------------------------===//
 
 def Mix_AffineScanOp : Mix_Op<"affine_scan", [Pure, AttrSizedOperandSegments]> {
-  let summary = "A recurrence that is affine in a state, with low-rank updates";
+  let summary = "A recurrence that is affine in its states, with low-rank updates";
   let description = [{
-    For each position `t` of the axis `axis` (form `"t:T"`), with `X` the state's axes that every read
-    and query contracts (`contracted`), `Y` its other axes:
+    For each position `t` of the axis `axis` (form `"t:T"`), with `X` the axes of the states that every
+    read and query contracts (`contracted`), `Y` their other axes. One state `S`:
 
     ```
     r_p  = sum over X of reads_p[t] * S                           (axes Y)
@@ -348,14 +348,29 @@ def Mix_AffineScanOp : Mix_Op<"affine_scan", [Pure, AttrSizedOperandSegments]> {
     (an update `m`), column `coef_cols[c]` (a read `p`). A missing decay is 1.
     Every per-token operand has the axis `axis`.
 
-    * C1: `init` has the axes X and Y; X is not empty and names each axis once; `axis` is an
-      index axis that `init` does not have.
+    Several states of one type that need each other: read `p` reads the state
+    `read_of[p]`, query `n` the state `query_of[n]` (the first one if the lists are absent), and
+
+    ```
+    Z    = S_0, .., S_(s-1), lefts_0[t] y_0, lefts_1[t] y_1, ..
+    S_i' = sum over c of mix_(i,c)[t] * Z_c                       (axes X, Y)
+    ```
+
+    where `mixes` are listed sparsely too, at row `mix_rows[c]` (a state) and column
+    `mix_cols[c]` (an element of `Z`). What is not listed is 0.
+
+    * C1: there is an init, and all have one type, with the axes X and Y; X is not empty and names
+      each axis once; `axis` is an index axis that the states do not have.
     * C2: `decay` has `axis` and a subset of X and Y.
     * C3: `lefts`, `reads`, `queries` have `axis` and a subset of X (missing axes broadcast);
       `values` and `coefs` have `axis` and a subset of Y.
     * C4: one value per left; rows and columns of coefs are in range.
-    * C5: the results are the final state (type of `init`) and, per query, a tensor
+    * C5: the results are the final states (types of `inits`) and, per query, a tensor
       with `axis` and Y.
+    * C6: there are mixes if and only if there are several states, and then no decay. Rows and columns
+      are in range, every state has a mix with itself, and mixes of updates have no axis but `axis`;
+      others have `axis` and a subset of X and Y.
+    * C7: `read_of` and `query_of` name a state per read and query, or are absent.
 
     ```mlir
     // The gated delta rule with decay %a, keys %k, %w = %a %k, %bv = beta v, %nb = -beta.
@@ -366,20 +381,47 @@ def Mix_AffineScanOp : Mix_Op<"affine_scan", [Pure, AttrSizedOperandSegments]> {
          tensor<?x4xf64, #mix.axes<["t:T", "K"]>>, tensor<?xf64, #mix.axes<["t:T"]>>,
          tensor<?x4xf64, #mix.axes<["t:T", "K"]>>)
       -> (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?x8xf64, #mix.axes<["t:T", "V"]>>)
+
+    // With momentum: M' = eta M + k y, S' = a S + eta M + k y.
+    %s1, %m1, %p = mix.affine_scan "t:T" contracting ["K"] init(%s0, %m0)
+      mixes(%a, %eta, %one, %eta, %one) at [0, 0, 0, 1, 1][0, 1, 2, 1, 2] lefts(%k) values(%bv)
+      reads(%k) of [0] coefs(%nb) at [0][0] queries(%q) of [0] after [true]
+      : (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<4x8xf64, #mix.axes<["K", "V"]>>,
+         tensor<?xf64, #mix.axes<["t:T"]>>, tensor<?xf64, #mix.axes<["t:T"]>>, tensor<?xf64, #mix.axes<["t:T"]>>,
+         tensor<?xf64, #mix.axes<["t:T"]>>, tensor<?xf64, #mix.axes<["t:T"]>>,
+         tensor<?x4xf64, #mix.axes<["t:T", "K"]>>, tensor<?x8xf64, #mix.axes<["t:T", "V"]>>,
+         tensor<?x4xf64, #mix.axes<["t:T", "K"]>>, tensor<?xf64, #mix.axes<["t:T"]>>,
+         tensor<?x4xf64, #mix.axes<["t:T", "K"]>>)
+      -> (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<4x8xf64, #mix.axes<["K", "V"]>>,
+          tensor<?x8xf64, #mix.axes<["t:T", "V"]>>)
     ```
   }];
-  let arguments = (ins StrAttr:$axis, StrArrayAttr:$contracted, Mix_Real:$init,
-                   Optional<Mix_Real>:$decay, Variadic<Mix_Real>:$lefts,
-                   Variadic<Mix_Real>:$values, Variadic<Mix_Real>:$reads,
+  let arguments = (ins StrAttr:$axis, StrArrayAttr:$contracted, Variadic<Mix_Real>:$inits,
+                   Optional<Mix_Real>:$decay, Variadic<Mix_Real>:$mixes,
+                   DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{}">:$mix_rows,
+                   DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{}">:$mix_cols,
+                   Variadic<Mix_Real>:$lefts, Variadic<Mix_Real>:$values,
+                   Variadic<Mix_Real>:$reads,
+                   DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{}">:$read_of,
                    Variadic<Mix_Real>:$coefs, DenseI64ArrayAttr:$coef_rows,
                    DenseI64ArrayAttr:$coef_cols, Variadic<Mix_Real>:$queries,
+                   DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{}">:$query_of,
                    DenseBoolArrayAttr:$after);
-  let results = (outs Mix_Real:$final, Variadic<Mix_Real>:$outputs);
+  let results = (outs Variadic<Mix_Real>:$results);
   let assemblyFormat = [{
-    $axis `contracting` $contracted `init` `(` $init `)` (`decay` `(` $decay^ `)`)?
+    $axis `contracting` $contracted `init` `(` $inits `)` (`decay` `(` $decay^ `)`)?
+    (`mixes` `(` $mixes^ `)` `at` $mix_rows $mix_cols)?
     (`lefts` `(` $lefts^ `)`)? (`values` `(` $values^ `)`)?
-    (`reads` `(` $reads^ `)`)? (`coefs` `(` $coefs^ `)`)? `at` $coef_rows $coef_cols
-    (`queries` `(` $queries^ `)`)? `after` $after attr-dict `:` functional-type(operands, results)
+    (`reads` `(` $reads^ `)`)? (`of` $read_of^)? (`coefs` `(` $coefs^ `)`)? `at` $coef_rows $coef_cols
+    (`queries` `(` $queries^ `)`)? (`of` $query_of^)? `after` $after attr-dict `:` functional-type(operands, results)
+  }];
+  let extraClassDeclaration = [{
+    unsigned getNumStates() { return getInits().size(); }
+    ::mlir::ResultRange getFinals() { return getResults().take_front(getNumStates()); }
+    ::mlir::ResultRange getOutputs() { return getResults().drop_front(getNumStates()); }
+    /// The state that a read or a query is of.
+    unsigned getStateOfRead(unsigned n) { return getReadOf().empty() ? 0 : getReadOf()[n]; }
+    unsigned getStateOfQuery(unsigned n) { return getQueryOf().empty() ? 0 : getQueryOf()[n]; }
   }];
   let hasVerifier = 1;
 }

@@ -57,6 +57,10 @@ public:
     opaque.insert(values.begin(), values.end());
     known.clear();
   }
+  void clearOpaque() {
+    opaque.clear();
+    known.clear();
+  }
 
 private:
   algebra::Expr compute(mlir::Operation *op, mlir::Value value);

@@ -35,6 +35,7 @@ namespace {
 /// A query of a scan of the stratum at hand.
 struct Query {
   unsigned scan;
+  unsigned state; ///< Its number in the stratum.
   Expr key;
   bool after;
   Value output; ///< Once the scan is made.
@@ -52,15 +53,15 @@ public:
 
 private:
   LogicalResult emitAffine(Stratum &stratum);
-  LogicalResult emitScan(const algebra::AffineScan &scan, unsigned number, unsigned state,
-                         Location loc, ExprEmitter &emitter);
+  LogicalResult emitScan(const Stratum &stratum, unsigned number, Location loc,
+                         ExprEmitter &emitter);
   LogicalResult emitReading(Value value, const LinearForm &form, const Stratum &stratum,
                             ExprEmitter &emitter);
   LogicalResult emitLoop(Stratum &stratum, int level);
   /// The scan of the stratum that serves the term, and how.
   std::pair<unsigned, std::vector<QueryPlan>> getPlans(const LinearTerm &term,
                                                        const Stratum &stratum);
-  Query &getQuery(unsigned scan, Expr key, bool after);
+  Query &getQuery(unsigned scan, const LinearTerm &term, Expr key, const Stratum &stratum);
   /// The value for all tokens, along the axis of the space.
   Value bind(Value inside);
   RankedTensorType getOutputType(Value inside);
@@ -111,30 +112,32 @@ std::pair<unsigned, std::vector<QueryPlan>> Normalizer::getPlans(const LinearTer
   return {0, {}}; // Not reached: classification has planned every term.
 }
 
-Query &Normalizer::getQuery(unsigned scan, Expr key, bool after) {
+Query &Normalizer::getQuery(unsigned scan, const LinearTerm &term, Expr key,
+                            const Stratum &stratum) {
+  unsigned state = llvm::find(stratum.states, term.symbol.id / 2) - stratum.states.begin();
+  bool after = isAfter(term);
   auto isSame = [&](const Query &query) {
-    return query.scan == scan && query.key == key && query.after == after;
+    return query.scan == scan && query.state == state && query.key == key && query.after == after;
   };
   auto it = llvm::find_if(queries, isSame);
   if (it != queries.end())
     return *it;
-  queries.push_back({scan, key, after, Value()});
+  queries.push_back({scan, state, key, after, Value()});
   return queries.back();
 }
 
 LogicalResult Normalizer::emitAffine(Stratum &stratum) {
-  unsigned state = stratum.states.front();
-  Location loc = strata.getNext(state).getLoc();
+  Location loc = strata.getNext(stratum.states.front()).getLoc();
   ExprEmitter emitter(builder, loc, coefficients, [&](Value v) { return lifter.lift(v); });
   queries.clear();
   for (auto &[value, form] : stratum.readings)
     for (const LinearTerm &term : form.terms) {
       auto [scan, plans] = getPlans(term, stratum);
       for (const QueryPlan &plan : plans)
-        getQuery(scan, plan.key, isAfter(term));
+        getQuery(scan, term, plan.key, stratum);
     }
-  for (auto [n, scan] : llvm::enumerate(stratum.scans))
-    if (failed(emitScan(scan, n, state, loc, emitter)))
+  for (unsigned n = 0; n < stratum.scans.size(); ++n)
+    if (failed(emitScan(stratum, n, loc, emitter)))
       return failure();
   for (auto &[value, form] : stratum.readings)
     if (failed(emitReading(value, form, stratum, emitter)))
@@ -142,8 +145,23 @@ LogicalResult Normalizer::emitAffine(Stratum &stratum) {
   return success();
 }
 
-LogicalResult Normalizer::emitScan(const algebra::AffineScan &scan, unsigned number, unsigned state,
-                                   Location loc, ExprEmitter &emitter) {
+namespace {
+/// A list of per-token operands with their rows and columns.
+struct SparseOperands {
+  SmallVector<Value> values;
+  SmallVector<int64_t> rows, cols;
+
+  void add(int64_t row, int64_t col, Value value) {
+    values.push_back(value);
+    rows.push_back(row);
+    cols.push_back(col);
+  }
+};
+} // namespace
+
+LogicalResult Normalizer::emitScan(const Stratum &stratum, unsigned number, Location loc,
+                                   ExprEmitter &emitter) {
+  const algebra::AffineScan &scan = stratum.scans[number];
   bool isGood = true;
   auto emit = [&](Expr e) {
     Value value = emitter.emit(e);
@@ -151,45 +169,68 @@ LogicalResult Normalizer::emitScan(const algebra::AffineScan &scan, unsigned num
     return value ? ensureAxis(builder, loc, value, lifter.getAxis(), lifter.getSize()) : value;
   };
 
-  SmallVector<Value> lefts, values, reads, coefs, keys;
-  SmallVector<int64_t> rows, cols;
-  Value decay = algebra::isOne(scan.decay) ? Value() : emit(scan.decay);
+  unsigned numStates = stratum.states.size();
+  SmallVector<Value> lefts, values, reads, keys;
+  SmallVector<int64_t> readOf, queryOf;
+  SparseOperands coefs, mixes;
+  Value decay;
+  if (numStates == 1 && !algebra::isOne(scan.mixes[0][0]))
+    decay = emit(scan.mixes[0][0]);
+  // A state that does not keep itself still has a mix, which is 1 past the end of the tokens.
+  for (unsigned row = 0; numStates > 1 && row < numStates; ++row) {
+    for (auto [col, mix] : llvm::enumerate(scan.mixes[row]))
+      if (col == row || !algebra::isZero(mix))
+        mixes.add(row, col, emit(mix));
+    for (auto [m, update] : llvm::enumerate(scan.updates))
+      if (!algebra::isZero(update.weights[row]))
+        mixes.add(row, numStates + m, emit(update.weights[row]));
+  }
   for (auto [row, update] : llvm::enumerate(scan.updates)) {
     lefts.push_back(emit(update.left));
     values.push_back(emit(update.value));
-    for (auto [col, coef] : update.coefs) {
-      coefs.push_back(emit(coef));
-      rows.push_back(row);
-      cols.push_back(col);
-    }
+    for (auto [col, coef] : update.coefs)
+      coefs.add(row, col, emit(coef));
   }
-  for (Expr key : scan.reads)
-    reads.push_back(emit(key));
+  for (const algebra::AffineScan::Read &read : scan.reads) {
+    reads.push_back(emit(read.key));
+    readOf.push_back(read.state);
+  }
   SmallVector<Query *> own;
   SmallVector<bool> after;
   for (Query &query : queries)
     if (query.scan == number) {
       own.push_back(&query);
       keys.push_back(emit(query.key));
+      queryOf.push_back(query.state);
       after.push_back(query.after);
     }
   if (!isGood)
     return failure();
 
-  Value init = loop.getInits()[state];
+  SmallVector<Value> inits;
+  SmallVector<Attribute> names;
+  for (unsigned state : stratum.states) {
+    inits.push_back(loop.getInits()[state]);
+    names.push_back(loop.getStates()[state]);
+  }
+  if (numStates == 1) {
+    readOf.clear();
+    queryOf.clear();
+  }
   SmallVector<StringRef> contracted(scan.contracted.begin(), scan.contracted.end());
-  Type outputType =
-      withAxis(dropAxes(init.getType(), contracted), lifter.getAxis(), lifter.getSize());
-  SmallVector<Type> outputTypes(keys.size(), outputType);
-  auto op = AffineScanOp::create(builder, loc, init.getType(), outputTypes,
-                                 builder.getStringAttr(lifter.getAxis()),
-                                 builder.getStrArrayAttr(contracted), init, decay, lefts, values,
-                                 reads, coefs, rows, cols, keys, after);
-  op->setAttr(kStateAttr, loop.getStates()[state]);
+  SmallVector<Type> types(ValueRange(inits).getTypes());
+  types.append(keys.size(), withAxis(dropAxes(inits.front().getType(), contracted),
+                                     lifter.getAxis(), lifter.getSize()));
+  auto op = AffineScanOp::create(builder, loc, types, builder.getStringAttr(lifter.getAxis()),
+                                 builder.getStrArrayAttr(contracted), inits, decay, mixes.values,
+                                 mixes.rows, mixes.cols, lefts, values, reads, readOf, coefs.values,
+                                 coefs.rows, coefs.cols, keys, queryOf, after);
+  op->setAttr(kStatesAttr, builder.getArrayAttr(names));
   for (auto [query, output] : llvm::zip(own, op.getOutputs()))
     query->output = output;
   if (number == 0)
-    loop.getFinalStates()[state].replaceAllUsesWith(op.getFinal());
+    for (auto [state, final] : llvm::zip(stratum.states, op.getFinals()))
+      loop.getFinalStates()[state].replaceAllUsesWith(final);
   return success();
 }
 
@@ -209,7 +250,7 @@ LogicalResult Normalizer::emitReading(Value value, const LinearForm &form, const
   for (const LinearTerm &term : form.terms) {
     auto [scan, plans] = getPlans(term, stratum);
     for (const QueryPlan &plan : plans) {
-      Value output = scale(getQuery(scan, plan.key, isAfter(term)).output, plan.weight);
+      Value output = scale(getQuery(scan, term, plan.key, stratum).output, plan.weight);
       if (output && !plan.rest.empty())
         output = createReduce(builder, loc, ReduceKind::Sum, output, {},
                               SmallVector<StringRef>(plan.rest.begin(), plan.rest.end()));

@@ -44,58 +44,88 @@ Stratification::Stratification(ForOp loop, Coefficients &coefficients)
     levelOfState.assign(loop.getNumStates(), 0);
     return;
   }
-  order();
-  for (unsigned level = 0; level < strata.size(); ++level) {
-    classify(level);
-    coefficients.addOpaque(getExports(level));
-  }
+  // States whose elements others take share a scan with them, if there is one.
+  llvm::SmallBitVector alone(loop.getNumStates());
+  do {
+    coefficients.clearOpaque();
+    order(alone);
+    for (unsigned level = 0; level < strata.size(); ++level) {
+      classify(level);
+      coefficients.addOpaque(getExports(level));
+    }
+  } while (separate(alone));
   joinLoops();
+}
+
+llvm::SmallBitVector Stratification::getFocus(ArrayRef<unsigned> states) const {
+  llvm::SmallBitVector focus(levelOfState.size());
+  for (unsigned state : states)
+    focus.set(state);
+  return focus;
 }
 
 //===----------------------------------------------------------------------===//
 // Order
 //===----------------------------------------------------------------------===//
 
+namespace {
+/// Which states' elements a value of the body is made of, contractions aside.
+class ElementwiseUse {
+public:
+  ElementwiseUse(ForOp loop, const Dependence &dependence) : numStates(loop.getNumStates()) {
+    for (unsigned n = 0; n < numStates; ++n)
+      whole[loop.getState(n)] = dependence.get(loop.getState(n));
+    for (Operation &op : loop.getBody().front()) {
+      llvm::SmallBitVector all(numStates);
+      for (Value operand : op.getOperands())
+        all |= get(operand);
+      if (!isa<ReduceOp>(op))
+        for (Value result : op.getResults())
+          whole[result] = all;
+    }
+  }
+  llvm::SmallBitVector get(Value value) const {
+    auto it = whole.find(value);
+    return it == whole.end() ? llvm::SmallBitVector(numStates) : it->second;
+  }
+
+private:
+  unsigned numStates;
+  DenseMap<Value, llvm::SmallBitVector> whole;
+};
+} // namespace
+
 /// Pairs of states (a, b) where a contraction of `a` meets the elements of `b` in
 /// one op. If `a` comes first, its contraction is a coefficient of `b`; the other
 /// way round, `b` itself would have to be stored for every token.
-static SmallVector<llvm::SmallBitVector> getPreferences(ForOp loop, const Dependence &dependence) {
+static SmallVector<llvm::SmallBitVector> getPreferences(ForOp loop, const Dependence &dependence,
+                                                        const ElementwiseUse &elementwise) {
   unsigned numStates = loop.getNumStates();
   SmallVector<llvm::SmallBitVector> before(numStates, llvm::SmallBitVector(numStates));
-  DenseMap<Value, llvm::SmallBitVector> whole;
-  auto getWhole = [&](Value value) {
-    auto it = whole.find(value);
-    return it == whole.end() ? llvm::SmallBitVector(numStates) : it->second;
-  };
-  for (unsigned n = 0; n < numStates; ++n)
-    whole[loop.getState(n)] = dependence.get(loop.getState(n));
-  for (Operation &op : loop.getBody().front()) {
-    llvm::SmallBitVector all(numStates);
-    for (Value operand : op.getOperands())
-      all |= getWhole(operand);
-    if (!isa<ReduceOp>(op))
-      for (Value result : op.getResults())
-        whole[result] = all;
-    if (isa<YieldOp>(op))
-      continue;
+  for (Operation &op : loop.getBody().front().without_terminator())
     for (Value first : op.getOperands())
       for (Value second : op.getOperands()) {
-        llvm::SmallBitVector contracted = dependence.get(first), met = getWhole(second);
-        contracted.reset(getWhole(first)).reset(dependence.get(second));
+        llvm::SmallBitVector contracted = dependence.get(first), met = elementwise.get(second);
+        contracted.reset(elementwise.get(first)).reset(dependence.get(second));
         met.reset(dependence.get(first));
         for (unsigned state : contracted.set_bits())
           before[state] |= met;
       }
-  }
   return before;
 }
 
-/// Finds the strongly connected components and puts them in order.
-void Stratification::order() {
+/// Finds the strongly connected components and puts them in order. A state whose elements
+/// another one of its type takes needs that one too, unless it is to stay alone.
+void Stratification::order(const llvm::SmallBitVector &alone) {
   unsigned numStates = loop.getNumStates();
+  ElementwiseUse elementwise(loop, dependence);
   SmallVector<llvm::SmallBitVector> needs;
   for (unsigned n = 0; n < numStates; ++n)
     needs.push_back(dependence.get(getNext(n)));
+  for (unsigned n = 0; n < numStates; ++n)
+    for (unsigned taken : elementwise.get(getNext(n)).set_bits())
+      if (!alone.test(taken) && loop.getState(taken).getType() == loop.getState(n).getType())
+        needs[taken].set(n);
   for (unsigned via = 0; via < numStates; ++via)
     for (llvm::SmallBitVector &row : needs)
       if (row.test(via))
@@ -104,7 +134,8 @@ void Stratification::order() {
     return a == b || (needs[a].test(b) && needs[b].test(a));
   };
 
-  SmallVector<llvm::SmallBitVector> before = getPreferences(loop, dependence);
+  SmallVector<llvm::SmallBitVector> before = getPreferences(loop, dependence, elementwise);
+  strata.clear();
   llvm::SmallBitVector done(numStates);
   levelOfState.assign(numStates, -1);
   while (!done.all()) {
@@ -180,10 +211,11 @@ SmallVector<Value> Stratification::getExports(int level) {
 
 DenseMap<Value, Symbol> Stratification::getSymbols(ArrayRef<unsigned> states, bool after) {
   DenseMap<Value, Symbol> symbols;
+  llvm::SmallBitVector focus = getFocus(states);
   for (unsigned state : states) {
     AxisSet axes = AxisSet::of(getAxes(loop.getState(state)));
     symbols[loop.getState(state)] = {2 * state, axes};
-    if (after && dependence.get(getNext(state)).test(state))
+    if (after && dependence.get(getNext(state)).anyCommon(focus))
       symbols.try_emplace(getNext(state), Symbol{2 * state + 1, axes});
   }
   return symbols;
@@ -192,9 +224,7 @@ DenseMap<Value, Symbol> Stratification::getSymbols(ArrayRef<unsigned> states, bo
 /// Whether the states enter their updates only through `max`, and `+` with values
 /// that do not depend on them.
 bool Stratification::isMaxPlus(const Stratum &stratum) {
-  llvm::SmallBitVector focus(loop.getNumStates());
-  for (unsigned state : stratum.states)
-    focus.set(state);
+  llvm::SmallBitVector focus = getFocus(stratum.states);
   auto isFree = [&](Value value) { return !dependence.get(value).anyCommon(focus); };
   SmallVector<Value> pending =
       llvm::map_to_vector(stratum.states, [&](unsigned state) { return getNext(state); });
@@ -234,9 +264,7 @@ void Stratification::collectReadings(BodyForms &forms, Value value, int level, S
 
 void Stratification::classify(unsigned level) {
   Stratum &stratum = strata[level];
-  llvm::SmallBitVector focus(loop.getNumStates());
-  for (unsigned state : stratum.states)
-    focus.set(state);
+  llvm::SmallBitVector focus = getFocus(stratum.states);
   auto getName = [&](unsigned state) {
     return "'" + cast<StringAttr>(loop.getStates()[state]).getValue().str() + "'";
   };
@@ -262,10 +290,13 @@ void Stratification::classify(unsigned level) {
     return beLoop(ScanClass::Sequential, "state " + getName(state) + " " + obstacle.text,
                   obstacle.op ? obstacle.op->getLoc() : loop.getLoc());
   }
-  if (stratum.states.size() > 1)
+  auto hasTypeOfFirst = [&](unsigned n) {
+    return loop.getState(n).getType() == loop.getState(state).getType();
+  };
+  if (auto it = llvm::find_if_not(stratum.states, hasTypeOfFirst); it != stratum.states.end())
     return beLoop(isElementwise ? ScanClass::Elementwise : ScanClass::Sequential,
-                  "states " + getName(state) + " and " + getName(stratum.states[1]) +
-                      (isElementwise ? " depend on each other" : " read each other"),
+                  "states " + getName(state) + " and " + getName(*it) +
+                      " need each other and have different axes",
                   getNext(state).getLoc());
 
   DenseMap<Value, Symbol> symbols = getSymbols(stratum.states, true);
@@ -275,9 +306,13 @@ void Stratification::classify(unsigned level) {
   std::vector<LinearTerm> queries;
   for (auto &[value, form] : stratum.readings)
     queries.insert(queries.end(), form.terms.begin(), form.terms.end());
-  Classification result =
-      algebra::classify(coefficients.getPool(), symbols.lookup(loop.getState(state)),
-                        *updates.get(getNext(state)), queries);
+  std::vector<Symbol> states;
+  std::vector<LinearForm> forms;
+  for (unsigned n : stratum.states) {
+    states.push_back(symbols.lookup(loop.getState(n)));
+    forms.push_back(*updates.get(getNext(n)));
+  }
+  Classification result = algebra::classify(coefficients.getPool(), states, forms, queries);
   stratum.isAffine = result.kind == Classification::Affine;
   stratum.scans = std::move(result.scans);
   if (stratum.isAffine)
@@ -287,8 +322,21 @@ void Stratification::classify(unsigned level) {
   if (result.culprit && result.culprit->kind == algebra::ExprKind::Atom)
     place = coefficients.getValue(result.culprit->atom).getLoc();
   bool isSequential = result.kind == Classification::Sequential;
+  std::string names = "state " + getName(state);
+  if (stratum.states.size() > 1)
+    names = "states " + getName(state) + " and " + getName(stratum.states[1]);
   beLoop(isSequential ? ScanClass::Sequential : ScanClass::Elementwise,
-         "state " + getName(state) + ": " + result.reason, place);
+         names + ": " + result.reason, place);
+}
+
+/// Marks the states of joined strata that have no scan. Whether there were any.
+bool Stratification::separate(llvm::SmallBitVector &alone) const {
+  llvm::SmallBitVector before = alone;
+  for (const Stratum &stratum : strata)
+    if (!stratum.isAffine && stratum.states.size() > 1)
+      for (unsigned state : stratum.states)
+        alone.set(state);
+  return alone != before;
 }
 
 /// Neighbours that run element by element share one loop, so that what one makes

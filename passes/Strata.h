@@ -26,7 +26,7 @@ struct Stratum {
   std::string reason;                     ///< If it is not affine: why, and where in the source.
   std::vector<algebra::AffineScan> scans; ///< If it is affine.
   /// If it is affine: the values that are read through queries, with their forms
-  /// in the state before (symbol 0) and after (symbol 1) the update.
+  /// in state `n` before (symbol `2 n`) and after (symbol `2 n + 1`) the update.
   llvm::MapVector<mlir::Value, algebra::LinearForm> readings;
 };
 
@@ -48,7 +48,9 @@ public:
   mlir::Value getNext(unsigned state) const { return yield->getOperand(state); }
 
 private:
-  void order();
+  void order(const llvm::SmallBitVector &alone);
+  bool separate(llvm::SmallBitVector &alone) const;
+  llvm::SmallBitVector getFocus(llvm::ArrayRef<unsigned> states) const;
   bool isUsedAbove(mlir::Value value, int level);
   void classify(unsigned level);
   bool isMaxPlus(const Stratum &stratum);

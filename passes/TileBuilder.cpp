@@ -84,6 +84,15 @@ Tile TileBuilder::fill(Value value, AxisList axes) {
           SmallVector<StringRef, 3>(axes)};
 }
 
+Value mix::addProducts(ElementBuilder &body, Value sum, size_t first, size_t end) {
+  OpBuilder &b = body.builder;
+  for (size_t n = first; n < end; n += 2) {
+    Value product = arith::MulFOp::create(b, body.loc, body.elements[n], body.elements[n + 1]);
+    sum = sum ? arith::AddFOp::create(b, body.loc, sum, product).getResult() : product;
+  }
+  return sum;
+}
+
 //===----------------------------------------------------------------------===//
 // Elementwise work and reductions
 //===----------------------------------------------------------------------===//

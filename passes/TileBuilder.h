@@ -62,6 +62,10 @@ public:
 };
 using ElementFn = llvm::function_ref<mlir::Value(ElementBuilder &)>;
 
+/// `sum` plus the products of the elements from number `first` on, taken by twos. A null `sum` is
+/// nothing.
+mlir::Value addProducts(ElementBuilder &body, mlir::Value sum, size_t first, size_t end);
+
 class TileBuilder {
 public:
   TileBuilder(mlir::MLIRContext *context, mlir::Type element)

@@ -439,7 +439,8 @@ SmallVector<std::pair<Value, Value>> PhaseEmitter::getStates() {
   SmallVector<std::pair<Value, Value>> states;
   for (Operation *anchor : phase.anchors) {
     if (auto scan = dyn_cast<AffineScanOp>(anchor))
-      states.push_back({scan.getInit(), scan.getFinal()});
+      for (auto [start, final] : llvm::zip(scan.getInits(), scan.getFinals()))
+        states.push_back({start, final});
     auto recurrence = dyn_cast<ForOp>(anchor);
     if (!recurrence)
       continue;

@@ -299,6 +299,7 @@ private:
   void emitFor(ForOp op);
   void emitScan(AffineScanOp op);
   void emitScanByRows(AffineScanOp op, const ChunkScan &scan);
+  void defineScan(AffineScanOp op, llvm::ArrayRef<Tile> results);
   Tile getRows(mlir::Value value, const Env &env, std::optional<double> neutral);
 
   // TilePrefix.cpp

@@ -93,7 +93,7 @@ Value mix::getTokenIndex(ReadOp read) {
 
 bool mix::isFinalState(Value value) {
   if (auto scan = value.getDefiningOp<AffineScanOp>())
-    return value == scan.getFinal();
+    return cast<OpResult>(value).getResultNumber() < scan.getNumStates();
   auto loop = value.getDefiningOp<ForOp>();
   return loop && cast<OpResult>(value).getResultNumber() < loop.getNumStates();
 }

@@ -164,26 +164,33 @@ void PhaseEmitter::emitScanByRows(AffineScanOp op, const ChunkScan &scan) {
   for (size_t n = 0; n < scan.queries.size(); ++n)
     outputs.push_back(tb.empty(withRow(scan.free), tb.element));
   SmallVector<Tile> results = rowLoop(
-      scan.state, outputs,
+      scan.states, outputs,
       [&](unsigned, unsigned slot, ArrayRef<Tile> arguments, SmallVectorImpl<Tile> &next,
           SmallVectorImpl<Tile> &outs) {
         auto rowOf = [&](const Tile &tile) { return tb.extract(tile, kRow, slots[slot].row); };
         ChunkScan token = scan;
-        token.state = arguments.front();
+        token.states.assign(arguments.begin(), arguments.end());
         for (SmallVectorImpl<Tile> *tiles :
              {&token.lefts, &token.values, &token.reads, &token.queries})
           for (Tile &tile : *tiles)
             tile = rowOf(tile);
-        for (ChunkScan::Coef &coef : token.coefs)
-          coef.tile = rowOf(coef.tile);
+        for (SmallVectorImpl<ChunkScan::Coef> *coefs : {&token.coefs, &token.mixes})
+          for (ChunkScan::Coef &coef : *coefs)
+            coef.tile = rowOf(coef.tile);
         if (token.decay)
           token.decay = rowOf(*token.decay);
         ChunkScanResult result = emitTokenScan(tb, token);
-        next.push_back(result.state);
+        llvm::append_range(next, result.states);
         llvm::append_range(outs, result.outputs);
       });
-  next[op.getFinal()] = results.front();
-  for (auto [output, tile] : llvm::zip(op.getOutputs(), ArrayRef<Tile>(results).drop_front()))
+  defineScan(op, results);
+}
+
+/// Defines the results of a scan: the states behind the rows, then the outputs.
+void PhaseEmitter::defineScan(AffineScanOp op, ArrayRef<Tile> results) {
+  for (auto [final, tile] : llvm::zip(op.getFinals(), results))
+    next[final] = tile;
+  for (auto [output, tile] : llvm::zip(op.getOutputs(), results.drop_front(op.getNumStates())))
     define(output, getAnchorEnv(op), rowScope, tile);
 }
 
@@ -215,27 +222,40 @@ void PhaseEmitter::emitScan(AffineScanOp op) {
   ChunkScan scan;
   for (StringRef axis : op.getContracted().getAsValueRange<StringAttr>())
     scan.contracted.push_back(axis);
-  scan.free = subtractAxes(getAxes(op.getInit()), scan.contracted);
-  scan.state = carried[op.getFinal()];
+  scan.free = subtractAxes(getAxes(op.getInits().front()), scan.contracted);
+  for (Value final : op.getFinals())
+    scan.states.push_back(carried[final]);
   // Past the end a zero left meets the value, and a zero coefficient the read.
   for (Value left : op.getLefts())
     scan.lefts.push_back(getRows(left, env, 0));
   for (Value value : op.getValues())
     scan.values.push_back(getRows(value, env, std::nullopt));
-  for (Value read : op.getReads())
+  for (auto [n, read] : llvm::enumerate(op.getReads())) {
     scan.reads.push_back(getRows(read, env, std::nullopt));
-  for (Value query : op.getQueries())
+    scan.readOf.push_back(op.getStateOfRead(n));
+  }
+  for (auto [n, query] : llvm::enumerate(op.getQueries())) {
     scan.queries.push_back(get(query, env));
+    scan.queryOf.push_back(op.getStateOfQuery(n));
+  }
   if (op.getDecay())
     scan.decay = getRows(op.getDecay(), env, 1);
   for (auto [row, column, coef] : llvm::zip(op.getCoefRows(), op.getCoefCols(), op.getCoefs()))
     scan.coefs.push_back({(unsigned)row, (unsigned)column, getRows(coef, env, 0)});
+  // Equal mixes are one tile, so that updates with the same weights can be told.
+  llvm::DenseMap<std::pair<Value, unsigned>, Tile> mixes;
+  for (auto [row, column, mix] : llvm::zip(op.getMixRows(), op.getMixCols(), op.getMixes())) {
+    auto [it, isNew] = mixes.try_emplace({mix, unsigned(row == column)});
+    if (isNew)
+      it->second = getRows(mix, env, row == column ? 1 : 0);
+    scan.mixes.push_back({(unsigned)row, (unsigned)column, it->second});
+  }
   scan.after.assign(op.getAfter().begin(), op.getAfter().end());
   tb.loc = op.getLoc();
   if (!parameters.isChunked || !scan.getObstacle().empty())
     return emitScanByRows(op, scan);
   ChunkScanResult result = emitChunkScan(tb, scan);
-  next[op.getFinal()] = result.state;
-  for (auto [output, tile] : llvm::zip(op.getOutputs(), result.outputs))
-    define(output, env, rowScope, tile);
+  SmallVector<Tile> results = std::move(result.states);
+  llvm::append_range(results, result.outputs);
+  defineScan(op, results);
 }

@@ -7,6 +7,7 @@
 
 #include "passes/TileScan.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "passes/TileTransport.h"
 
 using namespace mlir;
 using namespace mix;
@@ -18,7 +19,13 @@ static constexpr llvm::StringLiteral kX = "x", kY = "y";
 static constexpr llvm::StringLiteral kMember = "m", kOther = "n";
 
 namespace {
-enum class DecayKind { None, Scalar, Contracted, Free };
+enum class DecayKind { None, Scalar, Contracted, Free, Mixed };
+
+/// A read or query, and the state that it is of.
+struct Reader {
+  Tile tile;
+  unsigned state;
+};
 
 /// Emits one chunk; the axes of the state are fused to `kX` and `kY`.
 class ScanEmitter {
@@ -37,12 +44,13 @@ private:
   Tile fuseAxes(const Tile &tile, AxisList axes, StringRef name, bool hasRow);
   void prepareDecay();
   void solveValues();
-  void solveSingle(unsigned left, ArrayRef<const ChunkScan::Coef *> coefs, const Tile &rhs);
+  void solveSingle(unsigned update, ArrayRef<const ChunkScan::Coef *> coefs, const Tile &rhs);
   void solveGrouped(ArrayRef<unsigned> unknown, ArrayRef<Tile> rhs);
-  Tile gram(const Tile &x, const Tile &y, bool exclusive, bool isMasked = true);
-  Tile readState(const Tile &x, bool exclusive);
-  Tile addUpdates(Tile acc, const Tile &x, ArrayRef<unsigned> updates, bool exclusive);
-  Tile nextState();
+  std::optional<Tile> gram(const Reader &x, unsigned update, bool exclusive, bool isMasked = true);
+  Tile readState(const Reader &x, bool exclusive);
+  Tile addUpdates(Tile acc, const Reader &x, ArrayRef<unsigned> updates, bool exclusive);
+  Tile carryState(unsigned n);
+  Tile nextState(unsigned n);
   Tile stack(ArrayRef<Tile> tiles, AxisList axes);
 
   TileBuilder &tb;
@@ -50,9 +58,12 @@ private:
   DecayKind kind = DecayKind::None;
   /// Axes `[kY]`, or none if the state has no free axes.
   Axes free;
-  Tile state, decay, inclusive, exclusive, toEnd;
+  SmallVector<Tile> states;
+  Tile decay, inclusive, exclusive, toEnd;
   Tile ratio, exclusiveRatio;
-  SmallVector<Tile> lefts, reads, queries;
+  std::optional<Transport> transport;
+  SmallVector<Tile> lefts;
+  SmallVector<Reader> reads, queries;
   /// The rows `y_m` of the updates; unknown ones are filled in by solving.
   SmallVector<Tile> rows;
   SmallVector<ChunkScan::Coef> coefs;
@@ -74,6 +85,8 @@ static SmallVector<unsigned> getUnknown(const ChunkScan &scan) {
 }
 
 static DecayKind getDecayKind(const ChunkScan &scan) {
+  if (scan.states.size() > 1)
+    return DecayKind::Mixed;
   if (!scan.decay)
     return DecayKind::None;
   auto has = [&](AxisList axes) {
@@ -90,6 +103,9 @@ StringRef ChunkScan::getObstacle() const {
   };
   if (decay && has(*decay, contracted) && has(*decay, free))
     return "its decay varies along contracted and free axes of the state";
+  for (const Coef &mix : mixes)
+    if (has(mix.tile, contracted) || has(mix.tile, free))
+      return "its states mix with a factor per channel";
   bool isPerColumn = llvm::any_of(coefs, [&](const Coef &coef) { return has(coef.tile, free); });
   if (isPerColumn && coefs.size() > 1)
     return "several reads of the state enter its update with a factor per column";
@@ -108,7 +124,9 @@ Tile ScanEmitter::fuseAxes(const Tile &tile, AxisList axes, StringRef name, bool
 
 void ScanEmitter::prepareDecay() {
   kind = getDecayKind(scan);
-  if (kind == DecayKind::None)
+  if (kind == DecayKind::Mixed)
+    transport.emplace(tb, scan);
+  if (kind == DecayKind::None || kind == DecayKind::Mixed)
     return;
   if (kind == DecayKind::Scalar)
     decay = tb.spread(*scan.decay, {kRow});
@@ -131,17 +149,28 @@ void ScanEmitter::prepareDecay() {
   exclusiveRatio = makeRatio(true);
 }
 
-/// `x[t] P[t, i] . y[i]` over `[kRow, kColumn]`, zero for `i > t` (`i >= t` if exclusive).
-/// Without `isMasked`, entries that a user does not read may be anything.
-Tile ScanEmitter::gram(const Tile &x, const Tile &y, bool isExclusive, bool isMasked) {
+/// `x[t] P[t, i] . l[i]` over `[kRow, kColumn]`, zero for `i > t` (`i >= t` if exclusive), with
+/// `l` the left of the update. Without `isMasked`, entries that a user does not read may be
+/// anything. None if the update never gets into the state.
+std::optional<Tile> ScanEmitter::gram(const Reader &x, unsigned update, bool isExclusive,
+                                      bool isMasked) {
   Axes axes = {kRow, kColumn};
+  const Tile &y = lefts[update];
   if (kind == DecayKind::Contracted)
-    return {tile::DecayedGramOp::create(tb.builder, tb.loc, tb.getType(axes), x.value, y.value,
-                                        decay.value, isExclusive),
-            axes};
-  Tile products = tb.contract(x, tb.rename(y, kRow, kColumn), axes);
+    return Tile{tile::DecayedGramOp::create(tb.builder, tb.loc, tb.getType(axes), x.tile.value,
+                                            y.value, decay.value, isExclusive),
+                axes};
+  std::optional<Tile> factor;
   if (kind == DecayKind::Scalar)
-    return tb.mul(products, isExclusive ? exclusiveRatio : ratio);
+    factor = isExclusive ? exclusiveRatio : ratio;
+  if (kind == DecayKind::Mixed) {
+    factor = transport->getBetween(x.state, update, isExclusive);
+    if (!factor)
+      return std::nullopt;
+  }
+  Tile products = tb.contract(x.tile, tb.rename(y, kRow, kColumn), axes);
+  if (factor)
+    return tb.mul(products, *factor);
   if (!isMasked || kind == DecayKind::Free)
     return products;
   Value zero = tb.real(0);
@@ -153,25 +182,35 @@ Tile ScanEmitter::gram(const Tile &x, const Tile &y, bool isExclusive, bool isMa
   });
 }
 
-/// What row `x[t]` reads of the state that comes into the chunk.
-Tile ScanEmitter::readState(const Tile &x, bool isExclusive) {
+/// What row `x[t]` reads of the states that come into the chunk.
+Tile ScanEmitter::readState(const Reader &x, bool isExclusive) {
+  if (kind == DecayKind::Mixed) {
+    std::optional<Tile> sum;
+    for (auto [from, state] : llvm::enumerate(states))
+      if (std::optional<Tile> factor = transport->getIncoming(x.state, from, isExclusive))
+        sum = tb.contract(tb.mul(x.tile, *factor), state, withRow(free), sum ? &*sum : nullptr);
+    return *sum; // A state always gets into itself.
+  }
   const Tile &product = isExclusive ? exclusive : inclusive;
   if (kind == DecayKind::Free)
-    return tb.mul(tb.contract(x, state, withRow(free)), product);
-  return tb.contract(kind == DecayKind::None ? x : tb.mul(x, product), state, withRow(free));
+    return tb.mul(tb.contract(x.tile, states[0], withRow(free)), product);
+  return tb.contract(kind == DecayKind::None ? x.tile : tb.mul(x.tile, product), states[0],
+                     withRow(free));
 }
 
 /// `acc` plus what row `x[t]` reads of the given updates of the chunk.
-Tile ScanEmitter::addUpdates(Tile acc, const Tile &x, ArrayRef<unsigned> updates,
+Tile ScanEmitter::addUpdates(Tile acc, const Reader &x, ArrayRef<unsigned> updates,
                              bool isExclusive) {
   for (unsigned m : updates) {
-    Tile weights = gram(x, lefts[m], isExclusive);
+    std::optional<Tile> weights = gram(x, m, isExclusive);
+    if (!weights)
+      continue;
     if (kind != DecayKind::Free) {
-      acc = tb.contract(weights, tb.rename(rows[m], kRow, kColumn), withRow(free), &acc);
+      acc = tb.contract(*weights, tb.rename(rows[m], kRow, kColumn), withRow(free), &acc);
       continue;
     }
     Tile applied = {tile::DecayedApplyOp::create(tb.builder, tb.loc, decay.value.getType(),
-                                                 weights.value, rows[m].value, decay.value,
+                                                 weights->value, rows[m].value, decay.value,
                                                  isExclusive),
                     withRow(free)};
     acc = tb.add(acc, applied);
@@ -192,7 +231,7 @@ void ScanEmitter::solveValues() {
     return;
   // What the reads see without the unknown updates.
   SmallVector<Tile> base;
-  for (const Tile &read : reads)
+  for (const Reader &read : reads)
     base.push_back(addUpdates(readState(read, /*exclusive=*/true), read, known, true));
   SmallVector<Tile> rhs;
   for (unsigned m : unknown) {
@@ -203,13 +242,7 @@ void ScanEmitter::solveValues() {
         terms.push_back(base[coef.column]);
       }
     rhs.push_back(tb.map(terms, withRow(free), [](ElementBuilder &body) {
-      OpBuilder &b = body.builder;
-      Value sum = body.elements[0];
-      for (size_t n = 1; n < body.elements.size(); n += 2) {
-        Value product = arith::MulFOp::create(b, body.loc, body.elements[n], body.elements[n + 1]);
-        sum = arith::AddFOp::create(b, body.loc, sum, product);
-      }
-      return sum;
+      return addProducts(body, body.elements[0], 1, body.elements.size());
     }));
   }
   if (unknown.size() > 1)
@@ -220,25 +253,27 @@ void ScanEmitter::solveValues() {
   solveSingle(unknown.front(), own, rhs.front());
 }
 
-void ScanEmitter::solveSingle(unsigned left, ArrayRef<const ChunkScan::Coef *> own,
+void ScanEmitter::solveSingle(unsigned update, ArrayRef<const ChunkScan::Coef *> own,
                               const Tile &rhs) {
   Value scale;
-  Tile matrix;
+  std::optional<Tile> matrix;
   if (own.size() == 1) {
-    matrix = gram(reads[own[0]->column], lefts[left], /*exclusive=*/true, /*isMasked=*/false);
+    matrix = gram(reads[own[0]->column], update, /*exclusive=*/true, /*isMasked=*/false);
     const Tile &coef = own[0]->tile;
     scale = coef.axes.size() > 1 ? tb.spread(coef, rhs.axes).value : tb.spread(coef, {kRow}).value;
   } else {
-    for (const ChunkScan::Coef *coef : own) {
-      Tile part = tb.mul(gram(reads[coef->column], lefts[left], /*exclusive=*/true, false),
-                         tb.spread(coef->tile, {kRow}));
-      matrix = matrix.value ? tb.add(matrix, part) : part;
-    }
+    for (const ChunkScan::Coef *coef : own)
+      if (std::optional<Tile> part = gram(reads[coef->column], update, /*exclusive=*/true, false)) {
+        Tile scaled = tb.mul(*part, tb.spread(coef->tile, {kRow}));
+        matrix = matrix ? tb.add(*matrix, scaled) : scaled;
+      }
   }
+  rows[update] = rhs;
+  if (!matrix)
+    return;
   Value perColumn = kind == DecayKind::Free ? decay.value : Value();
-  rows[left].value = tile::SolveOp::create(tb.builder, tb.loc, rhs.value.getType(), matrix.value,
-                                           rhs.value, scale, perColumn);
-  rows[left].axes = rhs.axes;
+  rows[update].value = tile::SolveOp::create(tb.builder, tb.loc, rhs.value.getType(), matrix->value,
+                                             rhs.value, scale, perColumn);
 }
 
 /// Interleaves tiles `[row, ..]` along a new axis `kMember` behind the row.
@@ -268,9 +303,9 @@ void ScanEmitter::solveGrouped(ArrayRef<unsigned> unknown, ArrayRef<Tile> rhs) {
     for (unsigned m : unknown) {
       Tile part = tb.zeros({kRow, kColumn});
       for (const ChunkScan::Coef &coef : coefs)
-        if (coef.row == m)
-          part = tb.add(part, tb.mul(gram(reads[coef.column], lefts[other], true, false),
-                                     tb.spread(coef.tile, {kRow})));
+        if (std::optional<Tile> products =
+                coef.row == m ? gram(reads[coef.column], other, true, false) : std::nullopt)
+          part = tb.add(part, tb.mul(*products, tb.spread(coef.tile, {kRow})));
       parts.push_back(part);
     }
     blocks.push_back(stack(parts, {kRow, kMember, kColumn}));
@@ -306,22 +341,43 @@ void ScanEmitter::solveGrouped(ArrayRef<unsigned> unknown, ArrayRef<Tile> rhs) {
 // The chunk
 //===----------------------------------------------------------------------===//
 
-Tile ScanEmitter::nextState() {
+/// What the chunk leaves in a state of those that came in.
+Tile ScanEmitter::carryState(unsigned n) {
+  if (kind == DecayKind::None)
+    return states[n];
+  if (kind != DecayKind::Mixed) {
+    Tile whole = tb.extract(inclusive, kRow, tb.builder.getIndexAttr(tb.getSize(kRow) - 1));
+    return tb.spread(tb.mul(states[n], whole), states[n].axes);
+  }
+  SmallVector<Tile> terms;
+  for (auto [from, state] : llvm::enumerate(states))
+    if (std::optional<Tile> factor = transport->getIncomingAtEnd(n, from)) {
+      terms.push_back(*factor);
+      terms.push_back(state);
+    }
+  return tb.map(terms, states[n].axes, [](ElementBuilder &body) {
+    return addProducts(body, Value(), 0, body.elements.size());
+  });
+}
+
+Tile ScanEmitter::nextState(unsigned n) {
   // The products follow right after the decay of the state, so that a target may fuse them.
   SmallVector<std::pair<Tile, Tile>> updates;
-  for (auto [left, row] : llvm::zip(lefts, rows)) {
+  for (unsigned m = 0; m < lefts.size(); ++m) {
+    const Tile &left = lefts[m], &row = rows[m];
+    std::optional<Tile> factor;
+    if (kind == DecayKind::Scalar || kind == DecayKind::Contracted)
+      factor = toEnd;
+    else if (kind == DecayKind::Mixed && !(factor = transport->getRowsAtEnd(n, m)))
+      continue;
     if (kind == DecayKind::Free)
       updates.push_back({left, tb.mul(row, toEnd)});
     else
-      updates.push_back({kind == DecayKind::None ? left : tb.mul(left, toEnd), row});
+      updates.push_back({factor ? tb.mul(left, *factor) : left, row});
   }
-  Tile result = state;
-  if (kind != DecayKind::None) {
-    Tile whole = tb.extract(inclusive, kRow, tb.builder.getIndexAttr(tb.getSize(kRow) - 1));
-    result = tb.spread(tb.mul(state, whole), state.axes);
-  }
+  Tile result = carryState(n);
   for (const auto &[left, row] : updates)
-    result = tb.contract(left, row, state.axes, &result);
+    result = tb.contract(left, row, states[n].axes, &result);
   return result;
 }
 
@@ -336,16 +392,17 @@ ChunkScanResult ScanEmitter::emit() {
   llvm::append_range(ordered, scan.free);
   // A state of two axes is used in the order that it has; others are brought to X, Y.
   bool isPlain = scan.contracted.size() == 1 && scan.free.size() <= 1;
-  Axes stateAxes = isPlain ? Axes(scan.state.axes) : ordered;
-  state = tb.collapse(scan.state, stateAxes, scan.contracted, kX);
-  state = tb.collapse(state, state.axes, scan.free, kY);
+  for (const Tile &given : scan.states) {
+    Tile state = tb.collapse(given, isPlain ? Axes(given.axes) : ordered, scan.contracted, kX);
+    states.push_back(tb.collapse(state, state.axes, scan.free, kY));
+  }
 
   for (const Tile &tile : scan.lefts)
     lefts.push_back(fuseAxes(tile, scan.contracted, kX, true));
-  for (const Tile &tile : scan.reads)
-    reads.push_back(fuseAxes(tile, scan.contracted, kX, true));
-  for (const Tile &tile : scan.queries)
-    queries.push_back(fuseAxes(tile, scan.contracted, kX, true));
+  for (auto [tile, state] : llvm::zip(scan.reads, scan.readOf))
+    reads.push_back({fuseAxes(tile, scan.contracted, kX, true), state});
+  for (auto [tile, state] : llvm::zip(scan.queries, scan.queryOf))
+    queries.push_back({fuseAxes(tile, scan.contracted, kX, true), state});
   for (const Tile &tile : scan.values)
     rows.push_back(fuseAxes(tile, scan.free, kY, true));
   for (const ChunkScan::Coef &coef : scan.coefs) {
@@ -363,8 +420,10 @@ ChunkScanResult ScanEmitter::emit() {
     Tile output = addUpdates(readState(query, !isAfter), query, all, !isAfter);
     result.outputs.push_back(tb.expand(output, kY, scan.free));
   }
-  Tile last = tb.expand(nextState(), kX, scan.contracted);
-  result.state = tb.spread(tb.expand(last, kY, scan.free), scan.state.axes);
+  for (auto [n, given] : llvm::enumerate(scan.states)) {
+    Tile last = tb.expand(nextState(n), kX, scan.contracted);
+    result.states.push_back(tb.spread(tb.expand(last, kY, scan.free), given.axes));
+  }
   return result;
 }
 

@@ -24,11 +24,17 @@ struct ChunkScan {
     unsigned row, column;
     Tile tile;
   };
-  /// Axes of the state that reads and queries contract, and its others.
+  /// Axes of the states that reads and queries contract, and their others.
   llvm::SmallVector<llvm::StringRef, 3> contracted, free;
-  Tile state;
+  llvm::SmallVector<Tile> states;
+  /// Of one state.
   std::optional<Tile> decay;
+  /// Of several: the factor of column (a state, or behind them an update) in the next value
+  /// of state `row`.
+  llvm::SmallVector<Coef> mixes;
   llvm::SmallVector<Tile> lefts, values, reads, queries;
+  /// The states that reads and queries are of.
+  llvm::SmallVector<unsigned> readOf, queryOf;
   llvm::SmallVector<Coef> coefs;
   llvm::SmallVector<bool> after;
 
@@ -37,7 +43,7 @@ struct ChunkScan {
 };
 
 struct ChunkScanResult {
-  Tile state;
+  llvm::SmallVector<Tile> states;
   /// Per query, over `kRow` and the free axes.
   llvm::SmallVector<Tile> outputs;
 };
@@ -53,7 +59,8 @@ struct ChunkScanResult {
 /// ```
 ///
 /// The first two are one unit lower triangular system in the rows `y`. Only products of
-/// decays occur, so a decay may have any sign and may be zero.
+/// decays occur, so a decay may have any sign and may be zero. Of several states, `p` and `P`
+/// are products of the matrices of mixes (`TileTransport.h`), and each state has its `S'`.
 ChunkScanResult emitChunkScan(TileBuilder &tb, const ChunkScan &scan);
 
 /// Emits one token as it is defined, for any scan. Tiles have no row, and so have the outputs.

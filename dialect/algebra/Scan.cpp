@@ -45,24 +45,44 @@ bool mix::algebra::separate(Pool &pool, Expr e, const AxisSet &x, const AxisSet 
   return true;
 }
 
+/// The `c` of `a = c b`, if the factors of `b` are among those of `a`.
+static std::optional<Expr> divide(Pool &pool, Expr a, Expr b) {
+  std::vector<Expr> rest = factorsOf(a);
+  double number = 1;
+  for (Expr factor : factorsOf(b)) {
+    auto it = std::find(rest.begin(), rest.end(), factor);
+    if (it != rest.end())
+      rest.erase(it);
+    else if (factor->kind == ExprKind::Number)
+      number /= factor->number;
+    else
+      return std::nullopt;
+  }
+  rest.push_back(pool.number(number));
+  return pool.product(rest);
+}
+
 namespace {
 
-/// Collects the updates of a scan: equal lefts share an update.
+/// Collects the updates of a scan: equal lefts into the same state share an update.
 class UpdateBuilder {
 public:
-  UpdateBuilder(Pool &pool, AffineScan &scan) : pool(pool), scan(scan) {}
+  UpdateBuilder(Pool &pool, AffineScan &scan, const AxisSet &axes)
+      : pool(pool), scan(scan), axes(axes) {}
 
-  AffineScan::Update &getUpdate(Expr left) {
+  AffineScan::Update &getUpdate(Expr left, unsigned state) {
     for (AffineScan::Update &update : scan.updates)
-      if (update.left == left)
+      if (update.left == left && isOne(update.weights[state]))
         return update;
-    scan.updates.push_back({left, pool.zero(), {}});
+    scan.updates.push_back({left, pool.zero(), {}, {}});
+    scan.updates.back().weights.assign(scan.mixes.size(), pool.zero());
+    scan.updates.back().weights[state] = pool.one();
     return scan.updates.back();
   }
-  unsigned getRead(Expr key) {
-    auto it = std::find(scan.reads.begin(), scan.reads.end(), key);
+  unsigned getRead(AffineScan::Read read) {
+    auto it = std::find(scan.reads.begin(), scan.reads.end(), read);
     if (it == scan.reads.end())
-      it = scan.reads.insert(it, key);
+      it = scan.reads.insert(it, read);
     return it - scan.reads.begin();
   }
   void addCoef(AffineScan::Update &update, unsigned read, Expr coef) {
@@ -74,30 +94,83 @@ public:
     update.coefs.emplace_back(read, coef);
   }
 
-  /// Lowers the rank: drops updates by nothing, and adds the lefts of equal ones.
+  /// Lowers the rank: drops updates by nothing, adds the lefts of updates that write the
+  /// same row into the same states, and the weights of those that differ by a factor.
   void finish() {
-    std::vector<AffineScan::Update> merged;
     for (AffineScan::Update &update : scan.updates) {
       auto isNothing = [](const auto &coef) { return isZero(coef.second); };
       update.coefs.erase(std::remove_if(update.coefs.begin(), update.coefs.end(), isNothing),
                          update.coefs.end());
       std::sort(update.coefs.begin(), update.coefs.end());
-      if (isZero(update.value) && update.coefs.empty())
-        continue;
-      auto same = std::find_if(merged.begin(), merged.end(), [&](const AffineScan::Update &other) {
-        return other.value == update.value && other.coefs == update.coefs;
-      });
-      if (same == merged.end())
-        merged.push_back(std::move(update));
-      else
-        same->left = pool.add(same->left, update.left);
     }
-    scan.updates = std::move(merged);
+    mergeUpdates([&](AffineScan::Update &update, const AffineScan::Update &other) {
+      bool isSame = other.weights == update.weights && other.value == update.value &&
+                    other.coefs == update.coefs;
+      if (isSame)
+        update.left = pool.add(update.left, other.left);
+      return isSame;
+    });
+    mergeUpdates([&](AffineScan::Update &update, const AffineScan::Update &other) {
+      if (update.left != other.left)
+        return false;
+      if (update.weights == other.weights) {
+        update.value = pool.add(update.value, other.value);
+        for (auto [column, coef] : other.coefs)
+          addCoef(update, column, coef);
+        std::sort(update.coefs.begin(), update.coefs.end());
+        return true;
+      }
+      if (std::optional<Expr> factor = getFactor(other, update)) {
+        addWeights(update, other, *factor);
+        return true;
+      }
+      std::optional<Expr> factor = getFactor(update, other);
+      if (!factor)
+        return false;
+      AffineScan::Update base = other;
+      addWeights(base, update, *factor);
+      update = std::move(base);
+      return true;
+    });
   }
 
 private:
+  /// Takes every update into an earlier one if `merge` does.
+  template <typename Fn> void mergeUpdates(Fn merge) {
+    std::vector<AffineScan::Update> merged;
+    for (AffineScan::Update &update : scan.updates) {
+      bool isNothing = isZero(update.value) && update.coefs.empty();
+      if (!isNothing && std::none_of(merged.begin(), merged.end(),
+                                     [&](auto &earlier) { return merge(earlier, update); }))
+        merged.push_back(std::move(update));
+    }
+    scan.updates = std::move(merged);
+  }
+  /// The `c` with which the row of `a` is `c` times that of `b`, if it has no axis of the states.
+  std::optional<Expr> getFactor(const AffineScan::Update &a, const AffineScan::Update &b) {
+    if (a.coefs.size() != b.coefs.size() || isZero(a.value) != isZero(b.value))
+      return std::nullopt;
+    std::optional<Expr> factor;
+    auto agrees = [&](Expr x, Expr y) {
+      if (!factor)
+        factor = divide(pool, x, y);
+      return factor && !(*factor)->axes.intersects(axes) && pool.mul(*factor, y) == x;
+    };
+    if (!isZero(a.value) && !agrees(a.value, b.value))
+      return std::nullopt;
+    for (size_t n = 0; n < a.coefs.size(); ++n)
+      if (a.coefs[n].first != b.coefs[n].first || !agrees(a.coefs[n].second, b.coefs[n].second))
+        return std::nullopt;
+    return factor;
+  }
+  void addWeights(AffineScan::Update &update, const AffineScan::Update &other, Expr factor) {
+    for (size_t n = 0; n < update.weights.size(); ++n)
+      update.weights[n] = pool.add(update.weights[n], pool.mul(factor, other.weights[n]));
+  }
+
   Pool &pool;
   AffineScan &scan;
+  AxisSet axes;
 };
 
 } // namespace
@@ -123,6 +196,14 @@ std::optional<std::vector<QueryPlan>> mix::algebra::planQueries(Pool &pool, cons
   return plans;
 }
 
+/// Which of the states the symbol is.
+static unsigned getNumber(const std::vector<Symbol> &states, const Symbol &symbol) {
+  unsigned n = 0;
+  while (states[n].id != symbol.id)
+    ++n;
+  return n;
+}
+
 namespace {
 struct Obstruction {
   std::string reason;
@@ -130,21 +211,22 @@ struct Obstruction {
 };
 } // namespace
 
-/// The reads and the low-rank updates of the scan. With `expand`, every addend of
-/// a left is a left of its own: the same lefts then meet in several sums, which
+/// The reads and the low-rank updates of one state of the scan. With `expand`, every addend
+/// of a left is a left of its own: the same lefts then meet in several sums, which
 /// is the lower rank after several steps per token, and the higher one if a sum
 /// is a key.
-static bool buildUpdates(Pool &pool, const LinearForm &update, const AxisSet &y, bool expand,
-                         AffineScan &scan, Obstruction &obstruction) {
+static bool buildUpdates(Pool &pool, const std::vector<Symbol> &states, unsigned state,
+                         const LinearForm &update, bool expand, const AffineScan &scan,
+                         UpdateBuilder &builder, Obstruction &obstruction) {
   const AxisSet &x = scan.contracted;
-  UpdateBuilder builder(pool, scan);
+  AxisSet y = states[state].axes - x;
   auto forEachPart = [&](Expr e, auto visit) {
     std::vector<Separated> parts;
     for (Expr addend : expand ? addendsOf(pool.sum({e})) : std::vector<Expr>{e})
       if (!separate(pool, addend, x, y, parts, obstruction.culprit))
         return false;
     for (const Separated &part : parts)
-      visit(builder.getUpdate(part.left), part.right);
+      visit(builder.getUpdate(part.left, state), part.right);
     return true;
   };
   for (const LinearTerm &term : update.terms) {
@@ -161,7 +243,7 @@ static bool buildUpdates(Pool &pool, const LinearForm &update, const AxisSet &y,
       return false;
     }
     for (const QueryPlan &plan : *plans) {
-      unsigned read = builder.getRead(plan.key);
+      unsigned read = builder.getRead({getNumber(states, term.symbol), plan.key});
       if (!forEachPart(plan.outer, [&](AffineScan::Update &target, Expr right) {
             builder.addCoef(target, read, right);
           })) {
@@ -179,32 +261,52 @@ static bool buildUpdates(Pool &pool, const LinearForm &update, const AxisSet &y,
                          " that is no outer product";
     return false;
   }
-  builder.finish();
   return true;
 }
 
-/// The scan of the state that contracts `x`, without queries. False, with the
-/// obstruction, if the update has no such form.
-static bool buildScan(Pool &pool, const Symbol &state, const LinearForm &update, const AxisSet &x,
-                      AffineScan &scan, Obstruction &obstruction) {
-  AxisSet y = state.axes - x;
-  if (y.empty() && x.size() > 1) {
+/// Sets the factors of the states in their next values.
+static bool buildMixes(Pool &pool, const std::vector<Symbol> &states,
+                       const std::vector<LinearForm> &updates, AffineScan &scan,
+                       Obstruction &obstruction) {
+  AxisSet y = states.front().axes - scan.contracted;
+  for (const LinearForm &update : updates) {
+    std::vector<Expr> &row = scan.mixes.emplace_back(states.size(), pool.zero());
+    for (const LinearTerm &term : update.terms)
+      if (term.reduced.empty()) {
+        Expr &mix = row[getNumber(states, term.symbol)];
+        mix = pool.add(mix, term.outer);
+      }
+    for (Expr mix : row)
+      if (mix->axes.intersects(scan.contracted) && mix->axes.intersects(y)) {
+        obstruction = {"the decay is over both sides " + quote(mix->axes), mix};
+        return false;
+      }
+  }
+  return true;
+}
+
+/// The scan of the states that contracts `x`, without queries. False, with the
+/// obstruction, if the updates have no such form.
+static bool buildScan(Pool &pool, const std::vector<Symbol> &states,
+                      const std::vector<LinearForm> &updates, const AxisSet &x, AffineScan &scan,
+                      Obstruction &obstruction) {
+  const AxisSet &axes = states.front().axes;
+  if (x == axes && x.size() > 1) {
     obstruction = {"a read contracts all axes " + quote(x) + " of the state at once"};
     return false;
   }
   scan.contracted = x;
-  scan.decay = pool.zero();
-  for (const LinearTerm &term : update.terms)
-    if (term.reduced.empty())
-      scan.decay = pool.add(scan.decay, term.outer);
-  if (scan.decay->axes.intersects(x) && scan.decay->axes.intersects(y)) {
-    obstruction = {"the decay is over both sides " + quote(scan.decay->axes), scan.decay};
+  if (!buildMixes(pool, states, updates, scan, obstruction))
     return false;
-  }
   AffineScan expanded = scan;
-  if (!buildUpdates(pool, update, y, /*expand=*/false, scan, obstruction) ||
-      !buildUpdates(pool, update, y, /*expand=*/true, expanded, obstruction))
-    return false;
+  for (bool expand : {false, true}) {
+    AffineScan &target = expand ? expanded : scan;
+    UpdateBuilder builder(pool, target, axes);
+    for (unsigned n = 0; n < states.size(); ++n)
+      if (!buildUpdates(pool, states, n, updates[n], expand, target, builder, obstruction))
+        return false;
+    builder.finish();
+  }
   if (expanded.updates.size() < scan.updates.size())
     scan = std::move(expanded);
   return true;
@@ -219,9 +321,13 @@ static AxisSet smallestContraction(const std::vector<LinearTerm> &terms) {
   return smallest;
 }
 
-Classification mix::algebra::classify(Pool &pool, const Symbol &state, const LinearForm &update,
+Classification mix::algebra::classify(Pool &pool, const std::vector<Symbol> &states,
+                                      const std::vector<LinearForm> &updates,
                                       const std::vector<LinearTerm> &queries) {
-  AxisSet ofUpdate = smallestContraction(update.terms);
+  std::vector<LinearTerm> terms;
+  for (const LinearForm &update : updates)
+    terms.insert(terms.end(), update.terms.begin(), update.terms.end());
+  AxisSet ofUpdate = smallestContraction(terms);
   bool hasReads = !ofUpdate.empty();
   // Without reads, every element of the state has its own recurrence.
   auto give = [&](Obstruction obstruction) -> Classification {
@@ -252,7 +358,7 @@ Classification mix::algebra::classify(Pool &pool, const Symbol &state, const Lin
     open = std::move(rest);
     AffineScan scan;
     Obstruction obstruction;
-    if (!buildScan(pool, state, update, x, scan, obstruction))
+    if (!buildScan(pool, states, updates, x, scan, obstruction))
       return give(std::move(obstruction));
     result.scans.push_back(std::move(scan));
   }

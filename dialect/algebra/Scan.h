@@ -5,14 +5,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// From the normal form of a state's update, and the reads that the rest of the
-// program makes of the state, to the form
+// From the normal forms of the updates of some states that need each other, and the
+// reads that the rest of the program makes of them, to the form
 //
-//   r_p = sum over X of reads_p * S             (axes Y)
-//   y_m = value_m + sum over p of coef_mp r_p   (axes Y)
-//   S'  = decay * S + sum over m of left_m y_m  (axes X, Y)
+//   r_p  = sum over X of reads_p * S_(state of p)                       (axes Y)
+//   y_m  = value_m + sum over p of coef_mp r_p                          (axes Y)
+//   S_i' = sum over j of mix_ij S_j + sum over m of weight_mi left_m y_m  (axes X, Y)
 //
-// with X the axes that every read contracts and Y the other axes of the state.
+// with X the axes that every read contracts and Y the other axes of the states, which all
+// have the same axes. One state alone has its decay as the only mix, and weights 1.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,14 +25,20 @@
 namespace mix::algebra {
 
 struct AffineScan {
+  struct Read {
+    unsigned state;
+    Expr key; ///< Axes within X.
+    bool operator==(const Read &other) const { return state == other.state && key == other.key; }
+  };
   struct Update {
     Expr left;                                    ///< Axes within X.
     Expr value;                                   ///< Axes within Y.
     std::vector<std::pair<unsigned, Expr>> coefs; ///< Read and coefficient.
+    std::vector<Expr> weights;                    ///< Per state, without axes of it.
   };
-  AxisSet contracted; ///< X
-  Expr decay;
-  std::vector<Expr> reads;
+  AxisSet contracted;                   ///< X
+  std::vector<std::vector<Expr>> mixes; ///< The factor of state j in state i at [i][j].
+  std::vector<Read> reads;
   std::vector<Update> updates;
 };
 
@@ -64,10 +71,11 @@ struct Classification {
   Expr culprit = nullptr;        ///< Not affine: the coefficient that does, if it is one.
 };
 
-/// The class of one state. `update` is the normal form of its next value, in the
-/// state itself; `queries` are the terms in which the outputs read it, before or
-/// after the update.
-Classification classify(Pool &pool, const Symbol &state, const LinearForm &update,
+/// The class of some states with the same axes. `updates` are the normal forms of their next
+/// values, in the states themselves; `queries` are the terms in which the outputs read
+/// them, before or after the update.
+Classification classify(Pool &pool, const std::vector<Symbol> &states,
+                        const std::vector<LinearForm> &updates,
                         const std::vector<LinearTerm> &queries);
 
 /// The plans whose sum is the term, given the contracted axes of the scan. None

@@ -35,6 +35,8 @@ static std::string joinStrings(ArrayAttr array) {
 //===----------------------------------------------------------------------===//
 
 static std::string describeDecay(AffineScanOp scan) {
+  if (unsigned numStates = scan.getNumStates(); numStates > 1)
+    return "a matrix of " + std::to_string(numStates) + " x " + std::to_string(numStates);
   if (!scan.getDecay())
     return "none";
   SmallVector<StringRef> channels;
@@ -46,8 +48,8 @@ static std::string describeDecay(AffineScanOp scan) {
 
 static StateExplanation explainScan(AffineScanOp scan) {
   StateExplanation state;
-  if (auto name = scan->getAttrOfType<StringAttr>("mix.state"))
-    state.names = name.str();
+  if (auto names = scan->getAttrOfType<ArrayAttr>(kStatesAttr))
+    state.names = joinStrings(names);
   state.className = "affine";
   state.decay = describeDecay(scan);
   state.contracted = joinStrings(scan.getContracted());
