@@ -254,11 +254,12 @@ Value Separator::emitScan(const Summand &summand) {
   SmallVector<StringRef> contracted(summand.contracted.begin(), summand.contracted.end());
   Type outputType = withAxis(dropAxes(stateType, contracted), axes.query, size);
   Value nothing = broadcastTo(builder, loc, createNumber(builder, loc, 0), stateType);
+  ArrayRef<int64_t> none;
   auto scan = AffineScanOp::create(
-      builder, loc, stateType, outputType, builder.getStringAttr(axes.query),
-      builder.getStrArrayAttr(contracted), nothing, decay, left, value, /*reads=*/ValueRange(),
-      /*coefs=*/ValueRange(), ArrayRef<int64_t>(), ArrayRef<int64_t>(), query,
-      ArrayRef<bool>(!set->isStrict));
+      builder, loc, {stateType, outputType}, builder.getStringAttr(axes.query),
+      builder.getStrArrayAttr(contracted), nothing, decay, /*mixes=*/ValueRange(), none, none, left,
+      value, /*reads=*/ValueRange(), /*read_of=*/none, /*coefs=*/ValueRange(), none, none, query,
+      /*query_of=*/none, ArrayRef<bool>(!set->isStrict));
   Value output = scan.getOutputs().front();
   if (set->isStrict && decay && !isOfContracted)
     output = createBinary<arith::MulFOp>(builder, loc, decay, output);

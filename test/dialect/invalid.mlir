@@ -581,6 +581,70 @@ func.func @affine_scan_c5_final(%s: tensor<4x8xf64, #mix.axes<["K", "V"]>>) {
 
 // -----
 
+func.func @affine_scan_c1_types(%s: tensor<4x8xf64, #mix.axes<["K", "V"]>>, %r: tensor<8x4xf64, #mix.axes<["V", "K"]>>) {
+  // expected-error @below {{expects states of one type, got 'tensor<4x8xf64, #mix.axes<["K", "V"]>>' and 'tensor<8x4xf64, #mix.axes<["V", "K"]>>'}}
+  %f:2 = mix.affine_scan "t:T" contracting ["K"] init(%s, %r) at [][] after []
+    : (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<8x4xf64, #mix.axes<["V", "K"]>>) -> (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<8x4xf64, #mix.axes<["V", "K"]>>)
+  return
+}
+
+// -----
+
+func.func @affine_scan_c6(%s: tensor<4x8xf64, #mix.axes<["K", "V"]>>) {
+  // expected-error @below {{expects a decay of one state, or mixes of several, got 2 states and 0 mixes}}
+  %f:2 = mix.affine_scan "t:T" contracting ["K"] init(%s, %s) at [][] after []
+    : (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<4x8xf64, #mix.axes<["K", "V"]>>) -> (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<4x8xf64, #mix.axes<["K", "V"]>>)
+  return
+}
+
+// -----
+
+func.func @affine_scan_c6_range(%s: tensor<4x8xf64, #mix.axes<["K", "V"]>>, %a: tensor<?xf64, #mix.axes<["t:T"]>>) {
+  // expected-error @below {{has a mix out of range at row 1, column 2}}
+  %f:2 = mix.affine_scan "t:T" contracting ["K"] init(%s, %s) mixes(%a, %a) at [0, 1][0, 2] at [][] after []
+    : (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?xf64, #mix.axes<["t:T"]>>, tensor<?xf64, #mix.axes<["t:T"]>>) -> (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<4x8xf64, #mix.axes<["K", "V"]>>)
+  return
+}
+
+// -----
+
+func.func @affine_scan_c6_own(%s: tensor<4x8xf64, #mix.axes<["K", "V"]>>, %a: tensor<?xf64, #mix.axes<["t:T"]>>) {
+  // expected-error @below {{expects a mix of every state with itself, missing for state 1}}
+  %f:2 = mix.affine_scan "t:T" contracting ["K"] init(%s, %s) mixes(%a, %a) at [0, 1][0, 0] at [][] after []
+    : (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?xf64, #mix.axes<["t:T"]>>, tensor<?xf64, #mix.axes<["t:T"]>>) -> (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<4x8xf64, #mix.axes<["K", "V"]>>)
+  return
+}
+
+// -----
+
+func.func @affine_scan_c6_update(%s: tensor<4x8xf64, #mix.axes<["K", "V"]>>, %a: tensor<?xf64, #mix.axes<["t:T"]>>, %k: tensor<?x4xf64, #mix.axes<["t:T", "K"]>>, %v: tensor<?x8xf64, #mix.axes<["t:T", "V"]>>) {
+  // expected-error @below {{expects a mix over a subset of [], got axis 'K'}}
+  %f:2 = mix.affine_scan "t:T" contracting ["K"] init(%s, %s) mixes(%a, %a, %k) at [0, 1, 1][0, 1, 2]
+    lefts(%k) values(%v) at [][] after []
+    : (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?xf64, #mix.axes<["t:T"]>>, tensor<?xf64, #mix.axes<["t:T"]>>, tensor<?x4xf64, #mix.axes<["t:T", "K"]>>, tensor<?x4xf64, #mix.axes<["t:T", "K"]>>, tensor<?x8xf64, #mix.axes<["t:T", "V"]>>) -> (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<4x8xf64, #mix.axes<["K", "V"]>>)
+  return
+}
+
+// -----
+
+func.func @affine_scan_c7(%s: tensor<4x8xf64, #mix.axes<["K", "V"]>>, %q: tensor<?x4xf64, #mix.axes<["t:T", "K"]>>) {
+  // expected-error @below {{has a query of state 1 of 1}}
+  %f, %o = mix.affine_scan "t:T" contracting ["K"] init(%s) at [][] queries(%q) of [1] after [true]
+    : (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?x4xf64, #mix.axes<["t:T", "K"]>>) -> (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?x8xf64, #mix.axes<["t:T", "V"]>>)
+  return
+}
+
+// -----
+
+func.func @affine_scan_c7_count(%s: tensor<4x8xf64, #mix.axes<["K", "V"]>>, %q: tensor<?x4xf64, #mix.axes<["t:T", "K"]>>) {
+  // expected-error @below {{expects a state per read}}
+  %f = mix.affine_scan "t:T" contracting ["K"] init(%s) reads(%q) of [0, 0] at [][] after []
+    : (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?x4xf64, #mix.axes<["t:T", "K"]>>) -> tensor<4x8xf64, #mix.axes<["K", "V"]>>
+  return
+}
+
+// -----
+
 func.func @streamed_reduction_c1(%s: tensor<?x?xf64, #mix.axes<["i:T", "j:T"]>>, %m: tensor<?x?xi1, #mix.axes<["i:T", "j:T"]>>) {
   // expected-error @below {{expects one axes list and one mask per source, got 2 lists, 1 masks, 1 sources}}
   %x = mix.streamed_reduction logits(%s) where(%m) over [["j:T"], []] values() of []

@@ -93,6 +93,17 @@ func.func @delta(%s0: tensor<4x8xf64, #mix.axes<["K", "V"]>>,
   %fT = mix.affine_scan "t:T" contracting ["K"] init(%s0) decay(%a) at [][] after []
     : (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?xf64, #mix.axes<["t:T"]>>)
     -> tensor<4x8xf64, #mix.axes<["K", "V"]>>
+  // Two states: which ones are read, and what becomes of them and of the update.
+  // CHECK: mix.affine_scan "t:T" contracting ["K"] init(%{{[^)]*}}) mixes(%{{[^)]*}}) at [0, 1, 1] [0, 1, 2] lefts(%{{[^)]*}})
+  // CHECK-SAME: reads(%{{[^)]*}}) of [1] coefs(%{{[^)]*}}) at [0] [0] queries(%{{[^)]*}}) of [1] after [true] :
+  %s:3 = mix.affine_scan "t:T" contracting ["K"] init(%s0, %s0) mixes(%a, %a, %a) at [0, 1, 1][0, 1, 2] lefts(%k) values(%bv)
+    reads(%k) of [1] coefs(%nb) at [0][0] queries(%k) of [1] after [true]
+    : (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?xf64, #mix.axes<["t:T"]>>,
+       tensor<?xf64, #mix.axes<["t:T"]>>, tensor<?xf64, #mix.axes<["t:T"]>>,
+       tensor<?x4xf64, #mix.axes<["t:T", "K"]>>, tensor<?x8xf64, #mix.axes<["t:T", "V"]>>,
+       tensor<?x4xf64, #mix.axes<["t:T", "K"]>>, tensor<?xf64, #mix.axes<["t:T"]>>,
+       tensor<?x4xf64, #mix.axes<["t:T", "K"]>>)
+    -> (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?x8xf64, #mix.axes<["t:T", "V"]>>)
   return
 }
 

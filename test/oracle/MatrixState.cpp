@@ -213,6 +213,20 @@ void gatedDeltaProduct(Call &call) {
   });
 }
 
+// Behrouz et al., "Titans", 2501.00663, with a linear memory and one token per step.
+void titans(Call &call) {
+  Tensor &P = call.state("P"), &M = call.state("M");
+  for (int64_t t = 0; t < call.size("T"); ++t) {
+    Vector k = row(call.in("k"), t);
+    Vector error = minus(read(M, k), row(call.in("v"), t));
+    decayAll(P, call.in("eta")(t));
+    write(P, times(-call.in("theta")(t), k), error);
+    decayAll(M, 1.0 - call.in("alpha")(t));
+    M.data = plus(M.data, P.data);
+    setRow(call.out("o"), t, read(M, row(call.in("q"), t)));
+  }
+}
+
 // Peng et al., "Eagle and Finch", 2404.05892: the state before the token's own write
 // is read, and the token itself enters with the bonus u.
 void rwkv6(Call &call) {
@@ -368,6 +382,17 @@ std::vector<Mixer> oracle::matrixStateMixers() {
        S,
        {},
        gatedDeltaProduct},
+      {"titans",
+       {q,
+        key,
+        v,
+        {"eta", {"T"}, Draw::Fraction},
+        {"theta", {"T"}, Draw::Fraction},
+        {"alpha", {"T"}, Draw::Fraction}},
+       o,
+       {{"P", {"K", "V"}}, {"M", {"K", "V"}}},
+       {},
+       titans},
       {"rwkv6",
        {{"r", {"T", "K"}}, k, v, {"w", {"T", "K"}, Draw::LogDecay}, {"u", {"K"}}},
        o,

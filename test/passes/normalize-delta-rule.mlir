@@ -18,7 +18,7 @@
 // CHECK-DAG:   %[[A:.*]] = math.exp %{{.*}} : tensor<?xf64, #mix.axes<["t:T"]>>
 // CHECK-NOT:   mix.for
 // CHECK:       mix.affine_scan "t:T" contracting ["K"] init(%{{.*}}) decay(%[[A]]) lefts(%[[K]])
-// CHECK-SAME:    reads(%[[K]]) coefs(%{{.*}}) at [0] [0] queries(%{{.*}}) after [true] {mix.state = "S"}
+// CHECK-SAME:    reads(%[[K]]) coefs(%{{.*}}) at [0] [0] queries(%{{.*}}) after [true] {mix.states = ["S"]}
 // CHECK:       mix.bind
 func.func @gated_delta_rule(
     %q: tensor<?x?xf64, #Q> {mix.name = "q", mix.kind = "input"},
