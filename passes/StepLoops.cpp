@@ -43,14 +43,16 @@ std::string StepDeriver::getTotalName() { return "total." + std::to_string(numTo
 
 /// A running sum that is no state of the mixer becomes one of the step.
 void StepDeriver::keepTotal(AffineScanOp scan) {
-  if (scan.getInit().getDefiningOp<InitialOp>())
-    return;
-  std::string name = getTotalName();
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(scan);
-  scan.getInitMutable().assign(
-      InitialOp::create(builder, scan.getLoc(), scan.getInit().getType(), name, scan.getInit()));
-  states.push_back({name, scan.getFinal()});
+  for (auto [start, final] : llvm::zip(scan.getInitsMutable(), scan.getFinals())) {
+    Value value = start.get();
+    if (value.getDefiningOp<InitialOp>())
+      continue;
+    std::string name = getTotalName();
+    start.set(InitialOp::create(builder, scan.getLoc(), value.getType(), name, value));
+    states.push_back({name, final});
+  }
 }
 
 /// A prefix along the tokens: a recurrence whose state is the total so far.
