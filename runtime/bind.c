@@ -60,7 +60,8 @@ static int is_valid_arg(const mixwright_kernel *kernel, const mixwright_arg *arg
 static int is_valid_phase(const mixwright_kernel *kernel, const mixwright_phase *phase) {
   int by_space = phase->space >= 0 && phase->space < kernel->num_spaces && phase->rows > 0;
   int by_heads = phase->heads_of >= 0 && phase->heads_of < kernel->num_args;
-  return phase->run && phase->feature_blocks >= 1 && phase->scratch_bytes >= 0 &&
+  int has_code = kernel->image ? phase->function && phase->threads > 0 : phase->run != NULL;
+  return has_code && phase->feature_blocks >= 1 && phase->scratch_bytes >= 0 &&
          (phase->space == -1 || by_space) && (phase->heads_of == -1 || by_heads);
 }
 
@@ -233,7 +234,7 @@ static mixwright_status bind_all(mw_progress *call, DLTensor *const *tensors, in
 }
 
 mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensors,
-                         int32_t num_tensors, const mixwright_options *options,
+                         int32_t num_tensors, const mixwright_options *options, DLDevice device,
                          mw_binding *binding) {
   *binding = (mw_binding){.batch = -1, .slots_there = -1, .token = -1};
   MW_CHECK(check_kernel(kernel));
@@ -248,7 +249,8 @@ mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensor
   binding->caches = calloc(args, sizeof *binding->caches);
   binding->strides = calloc(args, sizeof *binding->strides);
   binding->sizes = calloc(args, sizeof *binding->sizes);
-  mw_progress call = {.kernel = kernel, .binding = binding, .layout = options->layout};
+  mw_progress call = {
+      .kernel = kernel, .binding = binding, .layout = options->layout, .device = device};
   call.space_by = calloc(spaces, sizeof *call.space_by);
   call.arg_heads = calloc(args, sizeof *call.arg_heads);
 
@@ -268,6 +270,16 @@ mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensor
   if (status != MIXWRIGHT_OK)
     mw_unbind(binding);
   return status;
+}
+
+mixwright_status mw_check_workspace(const void *workspace, size_t bytes,
+                                    const mw_binding *binding) {
+  size_t needed = (size_t)binding->workspace_bytes;
+  if (bytes < needed)
+    FAIL("workspace: expected %zu bytes, got %zu", needed, bytes);
+  if ((uintptr_t)workspace % MW_ALIGNMENT)
+    FAIL("workspace: not aligned to %d bytes", MW_ALIGNMENT);
+  return MIXWRIGHT_OK;
 }
 
 void mw_unbind(mw_binding *binding) {

@@ -88,9 +88,7 @@ static uint64_t get_features(void) {
   return atomic_load_explicit(&known, memory_order_relaxed);
 }
 
-/* Appends to a text of `size` bytes, as far as there is room. */
-__attribute__((format(printf, 3, 4))) static void append(char *text, size_t size,
-                                                         const char *format, ...) {
+void mw_append(char *text, size_t size, const char *format, ...) {
   size_t length = strlen(text);
   va_list values;
   va_start(values, format);
@@ -103,16 +101,17 @@ static mixwright_status fail_all(const mixwright_kernel *kernel) {
   char text[400] = "";
   for (const mixwright_kernel *each = kernel; each; each = each->next) {
     uint64_t lacking = each->needs & ~get_features();
-    append(text, sizeof text, "%s%s needs", each == kernel ? "" : "; ", each->target);
+    mw_append(text, sizeof text, "%s%s %s", each == kernel ? "" : "; ", each->target,
+              each->image ? "is for a GPU" : "needs");
     for (int bit = 0; bit < 64; ++bit)
       if (lacking >> bit & 1)
-        append(text, sizeof text, " %s", get_feature_name(bit));
+        mw_append(text, sizeof text, " %s", get_feature_name(bit));
   }
   return mw_fail(MIXWRIGHT_UNSUPPORTED, "kernel '%s' does not run on this processor: %s",
                  kernel->mixer, text);
 }
 
-static mixwright_status check_version(const mixwright_kernel *kernel) {
+mixwright_status mw_check_version(const mixwright_kernel *kernel) {
   if (!kernel)
     return mw_fail(MIXWRIGHT_INVALID_KERNEL, "the kernel is null");
   if (kernel->abi_version != MIXWRIGHT_ABI_VERSION)
@@ -130,8 +129,8 @@ mixwright_status mixwright_select(const mixwright_kernel *kernel,
     return mw_fail(MIXWRIGHT_INVALID_ARGUMENT, "the address of the result is null");
   const mixwright_kernel *each = kernel;
   do {
-    MW_CHECK(check_version(each));
-    if (!(each->needs & ~get_features())) {
+    MW_CHECK(mw_check_version(each));
+    if (!each->image && !(each->needs & ~get_features())) {
       *selected = each;
       return MIXWRIGHT_OK;
     }

@@ -65,6 +65,17 @@ mixwright_pool *mw_default_pool(void);
 void *mw_thread_scratch(size_t bytes);
 
 /*===----------------------------------------------------------------------===*\
+|* cpu.c
+\*===----------------------------------------------------------------------===*/
+
+/* Checks that this runtime can read the description of a kernel at all. */
+mixwright_status mw_check_version(const mixwright_kernel *kernel);
+
+/* Appends to a text of `size` bytes, as far as there is room. */
+__attribute__((format(printf, 3, 4))) void mw_append(char *text, size_t size, const char *format,
+                                                     ...);
+
+/*===----------------------------------------------------------------------===*\
 |* bind.c
 \*===----------------------------------------------------------------------===*/
 
@@ -119,18 +130,23 @@ typedef struct mw_progress {
   const mixwright_kernel *kernel;
   mw_binding *binding;
   mixwright_layout layout;
+  DLDevice device;       /* whose memory all tensors are in */
   const char **space_by; /* the argument that bound each space */
   const char *batch_by, *heads_by, *slots_by;
   int64_t *arg_heads; /* -1: the argument has no heads */
   const DLTensor *position;
 } mw_progress;
 
-/* Checks a selected kernel and tensors and fills `binding`. If all entries have the same sizes, the
+/* Checks a selected kernel and tensors, all of which are to be in the memory of the device, and
+ * fills `binding`. If all entries have the same sizes, the
  * arguments of kind workspace have `data` NULL and `batch_stride`, `head_stride` set as
  * if they began there. */
 mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensors,
-                         int32_t num_tensors, const mixwright_options *options,
+                         int32_t num_tensors, const mixwright_options *options, DLDevice device,
                          mw_binding *binding);
+
+/* Checks that a caller's workspace is large enough and aligned. */
+mixwright_status mw_check_workspace(const void *workspace, size_t bytes, const mw_binding *binding);
 void mw_unbind(mw_binding *binding);
 
 static inline int mw_is_written(const mixwright_arg *arg) {
@@ -151,6 +167,9 @@ static inline int mw_may_be_absent(const mixwright_arg *arg) {
 /*===----------------------------------------------------------------------===*\
 |* tensor.c
 \*===----------------------------------------------------------------------===*/
+
+/* "the CPU", "CUDA device 0": whose memory something is. Writes into `text` if need be. */
+const char *mw_describe_device(DLDevice device, char *text, size_t size);
 
 /* "input", "cache". */
 const char *mw_kind_name(const mixwright_arg *arg);

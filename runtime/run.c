@@ -226,11 +226,8 @@ static mixwright_status run_bound(const mixwright_kernel *kernel, mw_binding *bi
                                   const mixwright_options *options) {
   void *workspace = options->workspace, *own = NULL;
   size_t needed = (size_t)binding->workspace_bytes;
-  if (workspace && options->workspace_bytes < needed)
-    return mw_fail(MIXWRIGHT_INVALID_ARGUMENT, "workspace: expected %zu bytes, got %zu", needed,
-                   options->workspace_bytes);
-  if ((uintptr_t)workspace % MW_ALIGNMENT)
-    return mw_fail(MIXWRIGHT_INVALID_ARGUMENT, "workspace: not aligned to %d bytes", MW_ALIGNMENT);
+  if (workspace)
+    MW_CHECK(mw_check_workspace(workspace, options->workspace_bytes, binding));
   if (needed && !workspace) {
     if (posix_memalign(&own, MW_ALIGNMENT, needed) != 0)
       return mw_fail(MIXWRIGHT_OUT_OF_MEMORY, "mixer '%s': no memory for %zu bytes of workspace",
@@ -244,13 +241,14 @@ static mixwright_status run_bound(const mixwright_kernel *kernel, mw_binding *bi
 }
 
 static const mixwright_options defaults;
+static const DLDevice cpu = {kDLCPU, 0};
 
 mixwright_status mixwright_run(const mixwright_kernel *kernel, DLTensor *const *tensors,
                                int32_t num_tensors, const mixwright_options *options) {
   options = options ? options : &defaults;
   MW_CHECK(mixwright_select(kernel, &kernel));
   mw_binding binding;
-  mixwright_status status = mw_bind(kernel, tensors, num_tensors, options, &binding);
+  mixwright_status status = mw_bind(kernel, tensors, num_tensors, options, cpu, &binding);
   if (status != MIXWRIGHT_OK)
     return status;
   status = run_bound(kernel, &binding, options);
@@ -266,7 +264,7 @@ mixwright_status mixwright_workspace_bytes(const mixwright_kernel *kernel, DLTen
   MW_CHECK(mixwright_select(kernel, &kernel));
   mw_binding binding;
   mixwright_status status =
-      mw_bind(kernel, tensors, num_tensors, options ? options : &defaults, &binding);
+      mw_bind(kernel, tensors, num_tensors, options ? options : &defaults, cpu, &binding);
   if (status != MIXWRIGHT_OK)
     return status;
   *bytes = (size_t)binding.workspace_bytes;

@@ -25,6 +25,17 @@ static const struct {
 
 int64_t mw_element_bytes(const mixwright_arg *arg) { return dtypes[arg->dtype].bits / 8; }
 
+const char *mw_describe_device(DLDevice device, char *text, size_t size) {
+  if (device.device_type == kDLCPU)
+    return "the CPU";
+  if (device.device_type == kDLCUDA || device.device_type == kDLROCM)
+    snprintf(text, size, "%s device %d", device.device_type == kDLCUDA ? "CUDA" : "HIP",
+             (int)device.device_id);
+  else
+    snprintf(text, size, "a device of type %d", (int)device.device_type);
+  return text;
+}
+
 /*===----------------------------------------------------------------------===*\
 |* Where batch and heads stand
 \*===----------------------------------------------------------------------===*/
@@ -103,11 +114,19 @@ static int has_type(const mixwright_arg *arg, DLDataType got) {
   return got.code == dtypes[arg->dtype].code && is_width && got.lanes == 1;
 }
 
+/* Memory of the CPU has no number. */
+static mixwright_status check_device(const mixwright_arg *arg, DLDevice got, DLDevice expected) {
+  if (got.device_type == expected.device_type &&
+      (got.device_type == kDLCPU || got.device_id == expected.device_id))
+    return MIXWRIGHT_OK;
+  char own[64], wanted[64];
+  FAIL("%s '%s': expected memory of %s, got memory of %s", mw_kind_name(arg), arg->name,
+       mw_describe_device(expected, wanted, sizeof wanted),
+       mw_describe_device(got, own, sizeof own));
+}
+
 static mixwright_status check_form(const mixwright_arg *arg, const DLTensor *tensor,
                                    const places *where) {
-  if (tensor->device.device_type != kDLCPU)
-    FAIL("%s '%s': expected memory of the CPU, got device type %d", mw_kind_name(arg), arg->name,
-         (int)tensor->device.device_type);
   DLDataType got = tensor->dtype;
   if (!has_type(arg, got))
     FAIL("%s '%s': expected %s%s, got DLPack type code %d with %d bits and %d lanes",
@@ -213,6 +232,7 @@ mixwright_status mw_bind_tensor(mw_progress *call, int32_t index, const DLTensor
   const mixwright_arg *arg = &call->kernel->args[index];
   mw_binding *binding = call->binding;
   places where = place_dims(call, index, tensor->ndim);
+  MW_CHECK(check_device(arg, tensor->device, call->device));
   MW_CHECK(check_form(arg, tensor, &where));
   int64_t strides[MIXWRIGHT_MAX_RANK + 2];
   MW_CHECK(get_strides(arg, tensor, strides));

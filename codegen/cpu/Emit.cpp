@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/cpu/Describe.h"
+#include "codegen/Describe.h"
 #include "codegen/cpu/Memory.h"
 #include "codegen/cpu/Passes.h"
 #include "codegen/cpu/PhaseEmitter.h"
@@ -50,10 +50,11 @@ struct Emit : mix::cpu::impl::CpuEmitBase<Emit> {
       return attr ? attr.getInt() : 0;
     };
     llvm::sort(phases, [&](func::FuncOp a, func::FuncOp b) { return number(a) < number(b); });
-    SmallVector<EmittedPhase> emitted;
+    SmallVector<DescribedPhase> emitted;
     OpBuilder b(&getContext());
     for (func::FuncOp phase : phases) {
-      if (!phase->hasAttr(kScratch))
+      auto scratch = phase->getAttrOfType<IntegerAttr>(kScratch);
+      if (!scratch)
         return phase.emitError("expects a phase with places: run mix-cpu-assign-buffers first");
       b.setInsertionPoint(phase);
       Type pointer = LLVM::LLVMPointerType::get(&getContext()), i64 = b.getI64Type();
@@ -63,10 +64,10 @@ struct Emit : mix::cpu::impl::CpuEmitBase<Emit> {
                                                type, LLVM::Linkage::Internal);
       if (failed(PhaseEmitter(phase, function, row, b).run()))
         return failure();
-      emitted.push_back({phase, function});
+      emitted.push_back({phase, function.getName().str(), scratch.getInt()});
     }
     b.setInsertionPointToEnd(getOperation().getBody());
-    if (failed(emitDescription(b, emitted, row)))
+    if (failed(emitDescription(b, emitted, {row.name, row.needs})))
       return failure();
     for (func::FuncOp phase : phases)
       phase.erase();

@@ -62,6 +62,8 @@ public:
   /// Translates what was lowered last, cleans up what translation and emission leave, and
   /// appends it to the module.
   llvm::Error translate(const Variant &variant);
+  /// Appends the kernels for a device.
+  llvm::Error addDevice(ModuleOp described);
   llvm::Error emit(llvm::raw_pwrite_stream &out, llvm::CodeGenFileType kind);
 
   llvm::Module &getModule() { return *module; }
@@ -82,6 +84,7 @@ private:
   std::unique_ptr<llvm::Module> module;
   /// By the name of its first kernel, the last kernel of each list.
   llvm::StringMap<llvm::GlobalVariable *> lists;
+  int64_t numAppended = 0; ///< modules
 };
 
 } // namespace
@@ -187,6 +190,18 @@ llvm::Error Compilation::translate(const Variant &variant) {
   return append(std::move(added));
 }
 
+llvm::Error Compilation::addDevice(ModuleOp described) {
+  if (!machine)
+    if (llvm::Error error = selectChip("native"))
+      return error;
+  std::unique_ptr<llvm::Module> added = translateModuleToLLVMIR(described, context);
+  if (!added)
+    return llvm::createStringError("a kernel for a device could not be translated to LLVM IR");
+  added->setTargetTriple(machine->getTargetTriple());
+  added->setDataLayout(machine->createDataLayout());
+  return append(std::move(added));
+}
+
 /// Emitted code has its vectors, register tiles and fused operations already. What pays is
 /// to move addresses and broadcasts out of loops; more only costs time.
 void Compilation::optimize(llvm::Module &added) {
@@ -232,13 +247,14 @@ static bool setNext(llvm::GlobalVariable &kernel, llvm::GlobalVariable &next) {
 
 llvm::Error Compilation::append(std::unique_ptr<llvm::Module> added) {
   // The first kernel of a name is the one that is exported; others become its list.
+  ++numAppended;
   SmallVector<std::pair<std::string, std::string>> kernels;
   for (llvm::GlobalVariable &global : added->globals()) {
     if (!global.getName().starts_with(MIXWRIGHT_KERNEL_PREFIX) || global.isDeclaration())
       continue;
     std::string name = global.getName().str();
     if (lists.contains(name))
-      global.setName("." + name + "." + chip.name);
+      global.setName("." + name + "." + std::to_string(numAppended));
     kernels.push_back({name, global.getName().str()});
   }
   if (!module)
@@ -285,6 +301,9 @@ llvm::Expected<Object> cpu::compileToObject(ArrayRef<Variant> variants,
     if (llvm::Error error = compilation.translate(variant))
       return std::move(error);
   }
+  for (ModuleOp described : options.devices)
+    if (llvm::Error error = compilation.addDevice(described))
+      return std::move(error);
   Object object;
   llvm::raw_svector_ostream out(object);
   if (llvm::Error error = compilation.emit(out, llvm::CodeGenFileType::ObjectFile))

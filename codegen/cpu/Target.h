@@ -31,6 +31,8 @@ struct CompileOptions {
   /// Lets the code check every access of memory by the address sanitizer, whose runtime it
   /// then needs.
   bool checkAddresses = false;
+  /// Kernels for devices, as modules of `gpu::describe`. In the lists they follow the variants.
+  llvm::ArrayRef<mlir::ModuleOp> devices = {};
 };
 
 /// What the compiler can show of its output.
@@ -44,7 +46,8 @@ void registerTargetDialects(mlir::DialectRegistry &registry);
 /// Compiles all phases of a module to a relocatable object: position independent,
 /// in the small code model. It exports one `mixwright_kernel` per mixer and form, and
 /// needs the C library and its functions of <math.h>. Several variants, which are for
-/// chips of one architecture, give one object whose kernels are lists in that order.
+/// chips of one architecture, give one object whose kernels are lists in that order. Without any,
+/// the object is for this machine's architecture and holds kernels for devices only.
 /// The modules become LLVM dialect. What is wrong with a program is reported by diagnostics;
 /// the error says that they were.
 llvm::Expected<Object> compileToObject(llvm::ArrayRef<Variant> variants,

@@ -76,9 +76,9 @@ static const mixwright_arg args[] = {
 };
 
 static const mixwright_phase phases[] = {
-    {scan, 1, -1, 0, 0, BLOCK_SUMS_SCRATCH, -1},
-    {sum_block, 1, 0, BLOCK_SUMS_BLOCK, 1, BLOCK_SUMS_SCRATCH, -1},
-    {add, BLOCK_SUMS_K, -1, 0, 0, BLOCK_SUMS_SCRATCH, -1},
+    {scan, 1, -1, 0, 0, BLOCK_SUMS_SCRATCH, -1, 0, NULL},
+    {sum_block, 1, 0, BLOCK_SUMS_BLOCK, 1, BLOCK_SUMS_SCRATCH, -1, 0, NULL},
+    {add, BLOCK_SUMS_K, -1, 0, 0, BLOCK_SUMS_SCRATCH, -1, 0, NULL},
 };
 
 const mixwright_kernel block_sums = {.abi_version = MIXWRIGHT_ABI_VERSION,

@@ -26,7 +26,7 @@ const mixwright_arg countArg = {"n", MIXWRIGHT_OUTPUT, MIXWRIGHT_F64, 1, {{"T", 
                                 0,   nullptr};
 
 mixwright_status runCount(Tensor &counts, mixwright_options options) {
-  const mixwright_phase phase = {countRun, 1, 0, 1, 0, 0, -1};
+  const mixwright_phase phase = {countRun, 1, 0, 1, 0, 0, -1, 0, nullptr};
   mixwright_kernel kernel = {};
   kernel.abi_version = MIXWRIGHT_ABI_VERSION;
   kernel.mixer = "count";

@@ -38,7 +38,7 @@ TEST_F(Reject, NullKernel) {
 
 TEST_F(Reject, AnotherAbiVersion) {
   kernel.abi_version = 99;
-  expect(MIXWRIGHT_INVALID_KERNEL, "the kernel has ABI version 99, but this runtime has version 2");
+  expect(MIXWRIGHT_INVALID_KERNEL, "the kernel has ABI version 99, but this runtime has version 3");
 }
 
 TEST_F(Reject, AnotherAbiVersionFurtherOn) {
@@ -46,7 +46,7 @@ TEST_F(Reject, AnotherAbiVersionFurtherOn) {
   lesser.abi_version = 99;
   kernel.needs = UINT64_MAX;
   kernel.next = &lesser;
-  expect(MIXWRIGHT_INVALID_KERNEL, "the kernel has ABI version 99, but this runtime has version 2");
+  expect(MIXWRIGHT_INVALID_KERNEL, "the kernel has ABI version 99, but this runtime has version 3");
 }
 
 TEST_F(Reject, AnotherProcessor) {
@@ -98,7 +98,7 @@ TEST_F(Reject, MissingOutput) {
 
 TEST_F(Reject, OtherDevice) {
   call.x.view.device.device_type = kDLCUDA;
-  expectInvalid("input 'x': expected memory of the CPU, got device type 2");
+  expectInvalid("input 'x': expected memory of the CPU, got memory of CUDA device 0");
 }
 
 TEST_F(Reject, OtherType) {

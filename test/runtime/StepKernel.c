@@ -111,9 +111,9 @@ static const mixwright_arg args[] = {
 };
 
 static const mixwright_phase phases[] = {
-    {clear_keys, 1, -1, 0, 0, 0, KEYS}, {append_keys, 1, -1, 0, 0, 0, KEYS},
-    {scan, 1, -1, 0, 0, 0, -1},         {sum_split, 1, 2, 1, 1, 0, -1},
-    {merge, 1, -1, 0, 0, 0, -1},
+    {clear_keys, 1, -1, 0, 0, 0, KEYS, 0, NULL}, {append_keys, 1, -1, 0, 0, 0, KEYS, 0, NULL},
+    {scan, 1, -1, 0, 0, 0, -1, 0, NULL},         {sum_split, 1, 2, 1, 1, 0, -1, 0, NULL},
+    {merge, 1, -1, 0, 0, 0, -1, 0, NULL},
 };
 
 const mixwright_kernel weighted_sums = {.abi_version = MIXWRIGHT_ABI_VERSION,

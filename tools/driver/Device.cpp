@@ -7,7 +7,9 @@
 
 #include "tools/driver/Device.h"
 #include "codegen/GpuChips.h"
+#include "codegen/gpu/Describe.h"
 #include "codegen/gpu/Target.h"
+#include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -52,6 +54,13 @@ Expected<LoweredProgram> mix::driver::tileForGpu(Spec &spec, const SizeMap &size
                            std::to_string(chip->sharedBytes) + "; smaller feature sizes would fit");
 }
 
+/// LLVM's linker, of our own version if there is one by that name: objects of AMD GPUs have formats
+/// that older ones do not know.
+static std::string getLinker() {
+  std::string own = "ld.lld-" + std::to_string(LLVM_VERSION_MAJOR);
+  return llvm::sys::findProgramByName(own) ? own : "ld.lld";
+}
+
 /// Runs a program that makes one file of another, and reads that.
 static Expected<std::string> runTool(StringRef program, ArrayRef<StringRef> flags,
                                      StringRef input) {
@@ -84,26 +93,45 @@ static Expected<std::string> runTool(StringRef program, ArrayRef<StringRef> flag
   return (*result)->getBuffer().str();
 }
 
-Expected<std::string> mix::driver::compileForGpu(ModuleOp phases, StringRef chip, StringRef kind) {
-  auto device = gpu::compile(phases, chip, /*optimize=*/true);
-  if (!device)
-    return device.takeError();
+static Expected<std::string> makeCode(const gpu::DeviceModule &device, StringRef chip,
+                                      StringRef kind) {
   if (kind == "llvm") {
     std::string text;
     llvm::raw_string_ostream os(text);
-    device->module->print(os, nullptr);
+    device.module->print(os, nullptr);
     return text;
   }
   bool isObject = kind == "hsaco";
   auto code =
-      gpu::emitCode(*device, chip, isObject ? gpu::CodeKind::Object : gpu::CodeKind::Assembly);
+      gpu::emitCode(device, chip, isObject ? gpu::CodeKind::Object : gpu::CodeKind::Assembly);
   if (!code)
     return code.takeError();
   if (kind == "hsaco")
-    return runTool("ld.lld", {"-shared"}, *code);
+    return runTool(getLinker(), {"-shared"}, *code);
   if (kind == "cubin") {
     std::string architecture = "-arch=" + chip.str();
     return runTool("ptxas", {architecture}, *code);
   }
   return code;
+}
+
+Expected<std::string> mix::driver::compileForGpu(ModuleOp phases, StringRef chip, StringRef kind) {
+  auto device = gpu::compile(phases, chip, /*optimize=*/true);
+  if (!device)
+    return device.takeError();
+  return makeCode(*device, chip, kind);
+}
+
+Expected<OwningOpRef<ModuleOp>> mix::driver::describeForGpu(ModuleOp phases, StringRef chip,
+                                                            bool isEmulated) {
+  const GpuChip *row = findGpuChip(chip);
+  OwningOpRef<ModuleOp> lowered = phases.clone();
+  auto device = gpu::compile(*lowered, chip, /*optimize=*/true);
+  if (!device)
+    return device.takeError();
+  StringRef kind = isEmulated ? "llvm" : row->vendor == GpuVendor::Nvidia ? "ptx" : "hsaco";
+  Expected<std::string> image = makeCode(*device, chip, kind);
+  if (!image)
+    return image.takeError();
+  return gpu::describe(phases, *device, chip, std::move(*image));
 }

@@ -21,6 +21,11 @@ llvm::Expected<LoweredProgram> tileForGpu(Spec &spec, const SizeMap &sizes, Kern
 llvm::Expected<std::string> compileForGpu(mlir::ModuleOp phases, llvm::StringRef chip,
                                           llvm::StringRef kind);
 
+/// The kernel of phases for a GPU, as objects take it (`cpu::CompileOptions::devices`): with PTX or
+/// "hsaco" as its image, or, if emulated, LLVM IR, which only the drivers of the emulator load.
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+describeForGpu(mlir::ModuleOp phases, llvm::StringRef chip, bool isEmulated);
+
 } // namespace mix::driver
 
 #endif // MIXWRIGHT_TOOLS_DRIVER_DEVICE_H

@@ -30,8 +30,17 @@ using llvm::StringRef;
 
 namespace {
 
-/// Kinds of architectures, as bits.
-enum Makers : unsigned { Cpu = 1, Nvidia = 2, Amd = 4, Gpu = Nvidia | Amd, Any = Cpu | Gpu };
+/// Kinds of architectures, as bits. `Host` is this machine's, where only GPUs are targets: their
+/// code goes into an object for it.
+enum Makers : unsigned {
+  Cpu = 1,
+  Nvidia = 2,
+  Amd = 4,
+  Host = 8,
+  Linkable = Cpu | Host,
+  Gpu = Nvidia | Amd,
+  Any = Cpu | Gpu
+};
 
 /// What can be written, the ending of its file, whether every architecture has its own, and
 /// which have it.
@@ -42,8 +51,8 @@ struct Artefact {
 };
 
 constexpr Artefact artefacts[] = {
-    {"obj", ".o", true, Cpu},           {"so", ".so", true, Cpu},
-    {"header", ".h", false, Cpu},       {"ptx", ".ptx", true, Nvidia},
+    {"obj", ".o", true, Linkable},      {"so", ".so", true, Linkable},
+    {"header", ".h", false, Linkable},  {"ptx", ".ptx", true, Nvidia},
     {"cubin", ".cubin", true, Nvidia},  {"hsaco", ".hsaco", true, Amd},
     {"llvm", ".ll", true, Any},         {"asm", ".s", true, Any},
     {"tile", ".tile.mlir", false, Any}, {"mix", ".mix.mlir", false, Any}};
@@ -53,6 +62,7 @@ struct Architecture {
   StringRef name; ///< as in triples: "x86_64"; of a GPU that of its chip
   std::vector<std::string> chips;
   Makers maker = Cpu;
+  bool isEmulated = false; ///< a GPU whose code is to run on the emulator
 };
 
 /// What to compile: a mixer in one form and type at fixed feature sizes.
@@ -95,7 +105,11 @@ public:
 
 private:
   std::string getPath(const Artefact &artefact, const Architecture &architecture) const {
-    bool isOneOfSeveral = artefact.isMachineCode && request.architectures.size() > 1;
+    unsigned makers = artefact.makers == Linkable ? Linkable : Any;
+    bool isOneOfSeveral = artefact.isMachineCode &&
+                          llvm::count_if(request.architectures, [&](const Architecture &other) {
+                            return other.maker & makers;
+                          }) > 1;
     llvm::SmallString<128> path(request.directory);
     llvm::sys::path::append(path, spec.getSignature().mixer + "_" + getFormName(request.form) +
                                       (isOneOfSeveral ? "." + architecture.name : "") +
@@ -120,8 +134,32 @@ private:
     llvm::SmallVector<StringRef> chips;
     for (const Architecture &architecture : request.architectures)
       llvm::append_range(chips, architecture.chips);
+    bool hasDevices =
+        llvm::any_of(request.architectures, [](const Architecture &a) { return a.maker & Gpu; });
     return makeHeader(spec.getSignature(), request.sizes, request.form, request.types,
-                      llvm::join(chips, ", "), step);
+                      llvm::join(chips, ", "), hasDevices, step);
+  }
+
+  Expected<LoweredProgram> tileFor(const Architecture &gpu) {
+    return tileForGpu(spec, request.sizes, {request.form, request.types, gpu.chips.front()});
+  }
+
+  /// What every object has: the kernels of all GPUs that are targets.
+  Error describeDevices() {
+    for (const Architecture &architecture : request.architectures) {
+      if (!(architecture.maker & Gpu))
+        continue;
+      Expected<LoweredProgram> lowered = tileFor(architecture);
+      if (!lowered)
+        return lowered.takeError();
+      auto described = describeForGpu(*lowered->program.module, architecture.chips.front(),
+                                      architecture.isEmulated);
+      if (!described)
+        return described.takeError();
+      devicePrograms.push_back(std::move(*lowered));
+      devices.push_back(std::move(*described));
+    }
+    return Error::success();
   }
 
   /// The contents of the file; for a shared library those of its object.
@@ -134,15 +172,19 @@ private:
         return lowered.takeError();
       return print(*lowered->program.module);
     }
-    if (architecture.maker != Cpu) {
-      const std::string &chip = architecture.chips.front();
-      Expected<LoweredProgram> lowered =
-          tileForGpu(spec, request.sizes, {request.form, request.types, chip});
+    if (architecture.maker & Gpu) {
+      Expected<LoweredProgram> lowered = tileFor(architecture);
       if (!lowered)
         return lowered.takeError();
       mlir::ModuleOp module = *lowered->program.module;
-      return artefact.name == "tile" ? print(module) : compileForGpu(module, chip, artefact.name);
+      return artefact.name == "tile"
+                 ? print(module)
+                 : compileForGpu(module, architecture.chips.front(), artefact.name);
     }
+    return produceForCpu(artefact, architecture);
+  }
+
+  Expected<std::string> produceForCpu(const Artefact &artefact, const Architecture &architecture) {
     std::vector<LoweredProgram> programs;
     std::vector<cpu::Variant> variants;
     for (const std::string &chip : architecture.chips) {
@@ -161,6 +203,11 @@ private:
       return cpu::compileToText(variants, cpu::TextKind::Assembly, options);
     if (artefact.name == "llvm")
       return cpu::compileToText(variants, cpu::TextKind::LLVMIR, options);
+    if (devices.empty())
+      if (Error error = describeDevices())
+        return std::move(error);
+    auto modules = llvm::map_to_vector(devices, [](auto &module) { return *module; });
+    options.devices = modules;
     auto object = cpu::compileToObject(variants, options);
     if (!object)
       return object.takeError();
@@ -200,6 +247,8 @@ private:
 
   Spec &spec;
   const Request &request;
+  std::vector<LoweredProgram> devicePrograms;
+  std::vector<mlir::OwningOpRef<mlir::ModuleOp>> devices;
 };
 
 /// The form to compile: the one that was asked for, or the fastest that has a tile program.
@@ -240,28 +289,19 @@ Expected<llvm::SmallVector<Artefact>> parseArtefacts(StringRef text) {
   return wanted;
 }
 
-/// What is written where the user asks for nothing: what a program that uses the kernels needs.
-std::string getDefaultArtefacts(llvm::ArrayRef<Architecture> architectures) {
-  std::vector<StringRef> names;
-  auto add = [&](unsigned maker, StringRef artefacts) {
-    if (llvm::any_of(architectures, [&](const Architecture &a) { return a.maker == maker; }))
-      names.push_back(artefacts);
-  };
-  add(Cpu, "obj,header");
-  add(Nvidia, "ptx");
-  add(Amd, "hsaco");
-  return llvm::join(names, ",");
-}
-
-/// Sorts chips by architecture, and within one the best to the front; GPUs come last.
+/// Sorts chips by architecture, and within one the best to the front; GPUs come last. "emu:sm_80"
+/// is the GPU on the emulator.
 Expected<std::vector<Architecture>> parseTargets(StringRef text) {
   std::vector<std::pair<std::string, Chip>> targets;
   std::vector<Architecture> gpus;
   for (StringRef name : llvm::split(text, ',')) {
-    if (const GpuChip *gpu = findGpuChip(name)) {
-      if (llvm::any_of(gpus, [&](const Architecture &known) { return known.name == name; }))
-        return createStringError("--target names '" + name + "' twice");
-      gpus.push_back({gpu->name, {gpu->name}, gpu->vendor == GpuVendor::Nvidia ? Nvidia : Amd});
+    StringRef gpuName = name;
+    bool isEmulated = gpuName.consume_front("emu:");
+    if (const GpuChip *gpu = findGpuChip(gpuName)) {
+      if (llvm::any_of(gpus, [&](const Architecture &known) { return known.name == gpuName; }))
+        return createStringError("--target names '" + gpuName + "' twice");
+      Makers maker = gpu->vendor == GpuVendor::Nvidia ? Nvidia : Amd;
+      gpus.push_back({gpu->name, {gpu->name}, maker, isEmulated});
       continue;
     }
     Expected<Chip> chip = findChip(name);
@@ -286,6 +326,9 @@ Expected<std::vector<Architecture>> parseTargets(StringRef text) {
       found = architectures.insert(found, {architecture, {}});
     found->chips.push_back(name);
   }
+  if (architectures.empty())
+    architectures.push_back(
+        {llvm::Triple(llvm::sys::getProcessTriple()).getArchName().str(), {}, Host});
   llvm::append_range(architectures, gpus);
   return architectures;
 }
@@ -318,7 +361,7 @@ Expected<int> compileFile(const Arguments &arguments) {
   auto architectures = parseTargets(arguments.get("target", "native"));
   if (!architectures)
     return architectures.takeError();
-  auto wanted = parseArtefacts(arguments.get("emit", getDefaultArtefacts(*architectures)));
+  auto wanted = parseArtefacts(arguments.get("emit", "obj,header"));
   if (!wanted)
     return wanted.takeError();
   Expected<Form> form = chooseForm(arguments, **spec, *sizes, *types);
@@ -332,8 +375,9 @@ Expected<int> compileFile(const Arguments &arguments) {
   Request request{
       std::move(*sizes), *form, *types, std::move(*architectures), arguments.has("check-addresses"),
       directory.str()};
+  Job job(**spec, request);
   for (const Artefact &artefact : *wanted)
-    if (Error error = Job(**spec, request).emit(artefact))
+    if (Error error = job.emit(artefact))
       return std::move(error);
   return 0;
 }
@@ -347,16 +391,17 @@ Command mix::mixc::getCompileCommand() {
       "write an object, a header and more for use from C",
       "A kernel is compiled for fixed feature sizes and serves every batch, number of heads and\n"
       "number of tokens. It needs libmixwright_runtime, the C library and -lm, nothing else;\n"
-      "examples/c shows a program. Several targets of one architecture share an object, and the\n"
+      "examples/c shows programs. Several targets of one architecture share an object, and the\n"
       "runtime chooses among them by what the processor has; every other architecture has an\n"
-      "object of its own. Every GPU has an image of its own. --emit takes any of: obj, so, header\n"
-      "(of CPUs), ptx, cubin (of NVIDIA GPUs; cubin needs ptxas), hsaco (of AMD GPUs; needs\n"
-      "ld.lld), llvm, asm, tile (level L3), mix (level L2).",
+      "object of its own. Kernels for GPUs are in every object, which is for this machine if only\n"
+      "GPUs are named: PTX, which later NVIDIA GPUs run too, and machine code of AMD GPUs (needs\n"
+      "ld.lld). --emit takes any of: obj, so, header, ptx, cubin (of NVIDIA GPUs; cubin needs\n"
+      "ptxas), hsaco (of AMD GPUs), llvm, asm, tile (level L3), mix (level L2).",
       "mixc compile examples/gated_delta_rule.mix --size K=128,V=128\n"
       "    --target x86-64-v4,x86-64-v3,aarch64 --output out",
       {{"size", Option::AssignmentCommas, "AXIS=N,...", "size of every feature axis"},
        {"target", Option::Value, "CHIP,...", "native (default), x86-64-v4, sm_80, gfx942, ..."},
-       {"emit", Option::Value, "WHAT,...", "default: obj,header; of GPUs ptx or hsaco"},
+       {"emit", Option::Value, "WHAT,...", "default: obj,header"},
        {"output", Option::Value, "DIR", "where to (default: here)"},
        {"form", Option::Value, "FORM", "auto (default), chunked, recurrent or step"},
        {"check-addresses", Option::Flag, "",

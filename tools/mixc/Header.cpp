@@ -19,9 +19,11 @@ namespace {
 class HeaderWriter {
 public:
   HeaderWriter(const Signature &signature, const SizeMap &sizes, Form form, TensorTypes types,
-               StringRef targets, llvm::ArrayRef<StepArgument> step, llvm::raw_ostream &os)
-      : signature(signature), sizes(sizes), form(form), types(types), targets(targets), step(step),
-        os(os), symbol((MIXWRIGHT_KERNEL_PREFIX + signature.mixer + "_" + getFormName(form)).str()),
+               StringRef targets, bool hasDevices, llvm::ArrayRef<StepArgument> step,
+               llvm::raw_ostream &os)
+      : signature(signature), sizes(sizes), form(form), types(types), targets(targets),
+        hasDevices(hasDevices), step(step), os(os),
+        symbol((MIXWRIGHT_KERNEL_PREFIX + signature.mixer + "_" + getFormName(form)).str()),
         prefix(StringRef(signature.mixer).upper()) {}
 
   void write() {
@@ -29,11 +31,14 @@ public:
     os << "/* " << signature.mixer << ", " << getFormName(form) << " form, "
        << getTypeName(types.type) << ", for " << targets
        << ". Written by mixc compile.\n *\n"
-          " * Call it with mixwright_run (mixwright/runtime.h) on an array of tensors, in the "
-          "order\n"
+          " * Call it with "
+       << (hasDevices ? "mixwright_run, on a GPU with mixwright_launch (mixwright/device.h),\n * "
+                      : "mixwright_run (mixwright/runtime.h) ")
+       << "on an array of tensors, in the order\n"
           " * of the constants below. B is the batch, H the number of heads; shapes are those of\n"
           " * layout MIXWRIGHT_BTHD. An input may have fewer heads if their number divides H. */\n"
-       << "#ifndef " << guard << "\n#define " << guard << "\n\n#include \"mixwright/runtime.h\"\n\n"
+       << "#ifndef " << guard << "\n#define " << guard << "\n\n#include \""
+       << (hasDevices ? "mixwright/device.h" : "mixwright/runtime.h") << "\"\n\n"
        << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nenum {\n";
     if (form == Form::Step)
       writeStep();
@@ -124,6 +129,7 @@ private:
   Form form;
   TensorTypes types;
   StringRef targets;
+  bool hasDevices;
   llvm::ArrayRef<StepArgument> step;
   llvm::raw_ostream &os;
   std::string symbol, prefix;
@@ -133,10 +139,10 @@ private:
 } // namespace
 
 std::string mix::mixc::makeHeader(const Signature &signature, const SizeMap &sizes, Form form,
-                                  TensorTypes types, StringRef targets,
+                                  TensorTypes types, StringRef targets, bool hasDevices,
                                   llvm::ArrayRef<StepArgument> step) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  HeaderWriter(signature, sizes, form, types, targets, step, os).write();
+  HeaderWriter(signature, sizes, form, types, targets, hasDevices, step, os).write();
   return text;
 }

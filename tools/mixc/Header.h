@@ -14,11 +14,11 @@
 namespace mix::mixc {
 
 /// A C header that declares the kernel and documents every tensor of a call: its place
-/// in the array that `mixwright_run` takes, shape and type. It names the targets. `step`
-/// are the arguments of a step form, and empty for others.
+/// in the array that `mixwright_run` takes, shape and type. It names the targets, of which GPUs
+/// are `hasDevices`. `step` are the arguments of a step form, and empty for others.
 std::string makeHeader(const driver::Signature &signature, const driver::SizeMap &sizes,
                        driver::Form form, driver::TensorTypes types, llvm::StringRef targets,
-                       llvm::ArrayRef<driver::StepArgument> step);
+                       bool hasDevices, llvm::ArrayRef<driver::StepArgument> step);
 
 } // namespace mix::mixc
 

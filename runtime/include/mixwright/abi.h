@@ -27,7 +27,7 @@ extern "C" {
 
 /* Raised whenever a struct of this header changes; kernels of another version
  * are refused. */
-#define MIXWRIGHT_ABI_VERSION 2
+#define MIXWRIGHT_ABI_VERSION 3
 
 /* How the names of exported kernels begin. */
 #define MIXWRIGHT_KERNEL_PREFIX "mixwright_kernel_"
@@ -120,19 +120,31 @@ typedef void (*mixwright_phase_fn)(const mixwright_instance *instance, int64_t f
                                    int64_t token_block, void *scratch);
 
 typedef struct mixwright_phase {
-  mixwright_phase_fn run;
+  mixwright_phase_fn run; /* null on a device, where a task is a block of threads */
   int64_t feature_blocks; /* >= 1 */
   int32_t space;          /* token blocks = ceil(size of the space / rows); -1: one block */
   int64_t rows;
-  int32_t last_first; /* non-zero: later token blocks cost more, start with them */
-  int64_t scratch_bytes;
+  int32_t last_first;    /* non-zero: later token blocks cost more, start with them */
+  int64_t scratch_bytes; /* on a device: dynamic shared memory of a block */
   /* A phase that appends to a cache runs once per head of it, where query heads may be
    * more: the place of that argument. -1: once per head. */
   int32_t heads_of;
+  int32_t threads;      /* on a device: of a block */
+  const char *function; /* on a device: the name of its kernel in the image, else null */
 } mixwright_phase;
 
-/* A mixer in one form. Compiled for several processors, it is a list: the best first;
- * those that follow have the same arguments, workspaces apart. */
+/* Code for a device, as its driver loads it. */
+typedef struct mixwright_image {
+  int32_t device_type;  /* of DLPack: kDLCUDA or kDLROCM */
+  int32_t architecture; /* CUDA: 10 * major + minor of the compute capability; HIP: 0, since
+                         * mixwright_kernel.target is the name of the chip */
+  int32_t is_portable;  /* non-zero: the driver compiles it for later architectures too */
+  int64_t bytes;
+  const void *data; /* `bytes` bytes and a zero behind them */
+} mixwright_image;
+
+/* A mixer in one form. Compiled for several processors, it is a list: the best first, those
+ * for devices last; those that follow have the same arguments, workspaces apart. */
 typedef struct mixwright_kernel {
   uint32_t abi_version;
   const char *mixer;
@@ -146,6 +158,7 @@ typedef struct mixwright_kernel {
   int32_t num_phases;
   const mixwright_phase *phases;
   int64_t cache_block;                 /* rows of a cache that are read at once; 1 without caches */
+  const mixwright_image *image;        /* null: code for the CPU */
   const struct mixwright_kernel *next; /* for a processor that lacks what this one needs */
 } mixwright_kernel;
 

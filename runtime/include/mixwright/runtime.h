@@ -37,7 +37,11 @@ typedef enum mixwright_status {
   MIXWRIGHT_INVALID_KERNEL = 2,   /* another ABI version, or a damaged description */
   MIXWRIGHT_OUT_OF_MEMORY = 3,
   MIXWRIGHT_THREAD_ERROR = 4, /* the system refused a thread */
-  MIXWRIGHT_UNSUPPORTED = 5   /* the processor lacks what the kernel needs */
+  MIXWRIGHT_UNSUPPORTED = 5,  /* the processor lacks what the kernel needs */
+  /* of calls on devices (mixwright/device.h): */
+  MIXWRIGHT_NO_DRIVER = 6,
+  MIXWRIGHT_NO_DEVICE = 7,
+  MIXWRIGHT_DEVICE_ERROR = 8 /* the driver refused something */
 } mixwright_status;
 
 /* What the last call that failed on this thread had to say; "" if none has.

@@ -5,8 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/cpu/Describe.h"
-#include "codegen/cpu/Memory.h"
+#include "codegen/Describe.h"
 #include "dialect/Tile.h"
 #include "mixwright/abi.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -15,15 +14,17 @@
 
 using namespace mlir;
 using namespace mix;
-using namespace mix::cpu;
+
+/// Of the code that drivers load: binaries are read in place.
+static constexpr int64_t kImageAlignment = 64;
 
 namespace {
 
 /// Writes LLVM globals whose initialisers are structs of numbers and addresses.
 class Describer {
 public:
-  Describer(OpBuilder &b, ArrayRef<EmittedPhase> phases, const Chip &chip)
-      : b(b), phases(phases), first(phases.front().phase), chip(chip), loc(first.getLoc()),
+  Describer(OpBuilder &b, ArrayRef<DescribedPhase> phases, const KernelTarget &target)
+      : b(b), phases(phases), first(phases.front().phase), target(target), loc(first.getLoc()),
         pointer(LLVM::LLVMPointerType::get(b.getContext())), i32(b.getI32Type()),
         i64(b.getI64Type()) {}
 
@@ -37,6 +38,9 @@ private:
   std::function<Value()> number(Type type, int64_t value);
   std::function<Value()> addressOf(StringRef symbol);
   std::function<Value()> string(StringRef text);
+  std::function<Value()> null();
+  /// A private array of bytes, and a zero behind them.
+  void makeBytes(StringRef name, StringRef bytes, int64_t alignment = 0);
   LLVM::GlobalOp makeGlobal(StringRef name, Type type, LLVM::Linkage linkage,
                             llvm::function_ref<Value()> init);
   /// An array of structs; null if there are none.
@@ -45,6 +49,7 @@ private:
   LogicalResult describeSpaces(SmallVectorImpl<Fields> &rows);
   LogicalResult describeArguments(SmallVectorImpl<Fields> &rows);
   LogicalResult describePhases(SmallVectorImpl<Fields> &rows);
+  std::function<Value()> describeImage();
   int32_t findSpace(StringRef name);
   /// The place among the tensors of the argument of one of these kinds, or -1.
   int32_t findArgument(StringRef name, ArrayRef<StringRef> kinds);
@@ -56,9 +61,9 @@ private:
   LogicalResult getCacheBlock(int64_t &rows);
 
   OpBuilder &b;
-  ArrayRef<EmittedPhase> phases;
+  ArrayRef<DescribedPhase> phases;
   func::FuncOp first;
-  const Chip &chip;
+  const KernelTarget &target;
   Location loc;
   Type pointer, i32, i64;
   std::string prefix;
@@ -83,13 +88,21 @@ std::function<Value()> Describer::string(StringRef text) {
   std::string &name = strings[text];
   if (name.empty()) {
     name = prefix + "_string" + std::to_string(strings.size());
-    std::string bytes = text.str();
-    bytes.push_back('\0');
-    auto type = LLVM::LLVMArrayType::get(b.getI8Type(), bytes.size());
-    LLVM::GlobalOp::create(b, loc, type, /*isConstant=*/true, LLVM::Linkage::Private, name,
-                           b.getStringAttr(bytes));
+    makeBytes(name, text);
   }
   return addressOf(name);
+}
+
+std::function<Value()> Describer::null() {
+  return [this] { return LLVM::ZeroOp::create(b, loc, pointer); };
+}
+
+void Describer::makeBytes(StringRef name, StringRef bytes, int64_t alignment) {
+  std::string terminated = bytes.str();
+  terminated.push_back('\0');
+  auto type = LLVM::LLVMArrayType::get(b.getI8Type(), terminated.size());
+  LLVM::GlobalOp::create(b, loc, type, /*isConstant=*/true, LLVM::Linkage::Private, name,
+                         b.getStringAttr(terminated), alignment);
 }
 
 Value Describer::makeStruct(Type type, const Fields &fields) {
@@ -111,7 +124,7 @@ LLVM::GlobalOp Describer::makeGlobal(StringRef name, Type type, LLVM::Linkage li
 
 std::function<Value()> Describer::array(StringRef name, Type element, ArrayRef<Fields> rows) {
   if (rows.empty())
-    return [this] { return LLVM::ZeroOp::create(b, loc, pointer); };
+    return null();
   std::string symbol = prefix + "_" + name.str();
   auto type = LLVM::LLVMArrayType::get(element, rows.size());
   makeGlobal(symbol, type, LLVM::Linkage::Private, [&] {
@@ -176,9 +189,10 @@ LogicalResult Describer::describeSpaces(SmallVectorImpl<Fields> &rows) {
 SmallVector<unsigned> Describer::getStoredWith(unsigned index, bool &isStoredByAll) {
   SetVector<unsigned> together;
   isStoredByAll = false;
-  for (EmittedPhase emitted : phases) {
+  for (const DescribedPhase &described : phases) {
+    func::FuncOp phase = described.phase;
     SetVector<unsigned> stored;
-    emitted.phase.walk([&](tile::StoreOp store) {
+    phase.walk([&](tile::StoreOp store) {
       auto view = dyn_cast<BlockArgument>(store.getView());
       if (view && first.getArgAttr(view.getArgNumber(), "mix.kind") == b.getStringAttr("cache"))
         stored.insert(view.getArgNumber());
@@ -186,7 +200,7 @@ SmallVector<unsigned> Describer::getStoredWith(unsigned index, bool &isStoredByA
     if (!stored.contains(index))
       continue;
     together.insert_range(stored);
-    isStoredByAll |= !emitted.phase->hasAttr("tile.heads_of");
+    isStoredByAll |= !phase->hasAttr("tile.heads_of");
   }
   together.remove(index);
   return together.takeVector();
@@ -291,8 +305,8 @@ LogicalResult Describer::describeArguments(SmallVectorImpl<Fields> &rows) {
 }
 
 LogicalResult Describer::describePhases(SmallVectorImpl<Fields> &rows) {
-  for (EmittedPhase emitted : phases) {
-    func::FuncOp phase = emitted.phase;
+  for (const DescribedPhase &described : phases) {
+    func::FuncOp phase = described.phase;
     auto number64 = [&](StringRef name, int64_t otherwise) {
       auto attr = phase->getAttrOfType<IntegerAttr>(name);
       return attr ? attr.getInt() : otherwise;
@@ -310,27 +324,41 @@ LogicalResult Describer::describePhases(SmallVectorImpl<Fields> &rows) {
         return phase.emitError("expects 'tile.heads_of' to name a cache, got '")
                << name.getValue() << "'";
     }
-    rows.push_back({addressOf(emitted.function.getName()),
-                    number(i64, number64("tile.features", 1)), number(i32, space),
-                    number(i64, number64("tile.rows", 0)),
-                    number(i32, phase->hasAttr("tile.last_first")),
-                    number(i64, number64(kScratch, 0)), number(i32, headsOf)});
+    rows.push_back(
+        {target.image ? null() : addressOf(described.function),
+         number(i64, number64("tile.features", 1)), number(i32, space),
+         number(i64, number64("tile.rows", 0)), number(i32, phase->hasAttr("tile.last_first")),
+         number(i64, described.scratchBytes), number(i32, headsOf), number(i32, described.threads),
+         target.image ? string(described.function) : null()});
   }
   return success();
 }
 
 LogicalResult Describer::getCacheBlock(int64_t &rows) {
   rows = 0;
-  for (EmittedPhase emitted : phases) {
-    auto own = emitted.phase->getAttrOfType<IntegerAttr>("tile.cache_block");
+  for (const DescribedPhase &described : phases) {
+    func::FuncOp phase = described.phase;
+    auto own = phase->getAttrOfType<IntegerAttr>("tile.cache_block");
     int64_t ownRows = own ? own.getInt() : 1;
     if (ownRows < 1 || (rows > 0 && ownRows != rows))
-      return emitted.phase.emitError("expects all phases of a mixer to have the same positive "
-                                     "'tile.cache_block', got ")
+      return phase.emitError("expects all phases of a mixer to have the same positive "
+                             "'tile.cache_block', got ")
              << ownRows;
     rows = ownRows;
   }
   return success();
+}
+
+std::function<Value()> Describer::describeImage() {
+  if (!target.image)
+    return null();
+  std::string bytes = prefix + "_bytes";
+  makeBytes(bytes, target.image->bytes, kImageAlignment);
+  return array(
+      "image", LLVM::LLVMStructType::getLiteral(b.getContext(), {i32, i32, i32, i64, pointer}),
+      Fields{number(i32, target.image->deviceType), number(i32, target.image->architecture),
+             number(i32, target.image->isPortable), number(i64, target.image->bytes.size()),
+             addressOf(bytes)});
 }
 
 LogicalResult Describer::run() {
@@ -340,9 +368,11 @@ LogicalResult Describer::run() {
     return first.emitError("expects a phase to have 'tile.mixer' and 'tile.form'");
   std::string name = MIXWRIGHT_KERNEL_PREFIX + mixer.str() + "_" + form.str();
   prefix = "." + name;
-  for (EmittedPhase emitted : phases)
-    if (emitted.phase.getArgumentTypes() != first.getArgumentTypes())
-      return emitted.phase.emitError("expects all phases of a mixer to have the same arguments");
+  for (const DescribedPhase &described : phases) {
+    func::FuncOp phase = described.phase;
+    if (phase.getArgumentTypes() != first.getArgumentTypes())
+      return phase.emitError("expects all phases of a mixer to have the same arguments");
+  }
 
   auto structOf = [&](ArrayRef<Type> fields) {
     return LLVM::LLVMStructType::getLiteral(b.getContext(), fields);
@@ -356,12 +386,13 @@ LogicalResult Describer::run() {
   auto spaceArray = array("spaces", structOf({pointer, i32, i64}), spaceRows);
   auto argumentArray =
       array("args", structOf({pointer, i32, i32, i32, dims, i64, i32, pointer}), argumentRows);
-  auto phaseArray = array("phases", structOf({pointer, i64, i32, i64, i32, i64, i32}), phaseRows);
+  auto phaseArray =
+      array("phases", structOf({pointer, i64, i32, i64, i32, i64, i32, i32, pointer}), phaseRows);
   Fields kernel = {number(i32, MIXWRIGHT_ABI_VERSION),
                    string(mixer.getValue()),
                    string(form.getValue()),
-                   string(chip.name),
-                   number(i64, chip.needs),
+                   string(target.name),
+                   number(i64, target.needs),
                    number(i32, spaceRows.size()),
                    spaceArray,
                    number(i32, argumentRows.size()),
@@ -369,13 +400,15 @@ LogicalResult Describer::run() {
                    number(i32, phaseRows.size()),
                    phaseArray,
                    number(i64, cacheBlock),
-                   [&] { return LLVM::ZeroOp::create(b, loc, pointer); }};
+                   describeImage(),
+                   null()};
   Type type = structOf({i32, pointer, pointer, pointer, i64, i32, pointer, i32, pointer, i32,
-                        pointer, i64, pointer});
+                        pointer, i64, pointer, pointer});
   makeGlobal(name, type, LLVM::Linkage::External, [&] { return makeStruct(type, kernel); });
   return success();
 }
 
-LogicalResult cpu::emitDescription(OpBuilder &b, ArrayRef<EmittedPhase> phases, const Chip &chip) {
-  return Describer(b, phases, chip).run();
+LogicalResult mix::emitDescription(OpBuilder &b, ArrayRef<DescribedPhase> phases,
+                                   const KernelTarget &target) {
+  return Describer(b, phases, target).run();
 }
