@@ -20,6 +20,8 @@ using arith::CmpIPredicate;
 
 /// Channels of a decayed Gram matrix that a thread carries at a time.
 static constexpr int64_t kChannels = 8;
+/// Rows of a triangular system that a thread solves for at a time.
+static constexpr int64_t kSolvedRows = 16;
 
 static SmallVector<Value> prepend(Value first, ArrayRef<Value> rest) {
   SmallVector<Value> position = {first};
@@ -160,34 +162,78 @@ LogicalResult PhaseEmitter::emitDecayedGram(tile::DecayedGramOp op) {
   return success();
 }
 
-/// A thread solves for one column of the right-hand side.
+/// A thread solves for one column of the right-hand side, a few rows at a time: the sums of these
+/// over the rows before do not wait for each other, and what they take of each other stays in
+/// registers.
 LogicalResult PhaseEmitter::emitSolve(tile::SolveOp op) {
+  if (op.getDecay())
+    return emitDecayedSolve(op);
   Tile a = getTile(op.getA()), rhs = getTile(op.getRhs());
   Tile result = tiles[op.getResult()] = getHome(op.getResult());
-  Tile scale, decay, solved = result;
+  Tile scale;
   if (op.getScale())
     scale = getTile(op.getScale());
-  if (op.getDecay()) {
-    decay = getTile(op.getDecay());
-    // Rows of the solution, decayed up to the current row.
-    solved = getShared(homes.getTemporary(op), cast<RankedTensorType>(op.getRhs().getType()));
-  }
+  access({a.span, rhs.span, scale.span}, {result.span});
+  int64_t rows = rhs.shape[0], group = op.getGroup();
+  // Rows of one token do not see each other, so a token is not split.
+  int64_t height = std::max<int64_t>(kSolvedRows / group, 1) * group;
+
+  auto solveRows = [&](Value begin, int64_t count, ArrayRef<Value> column) {
+    auto rowOf = [&](int64_t r) { return k.add(begin, k.constant(r)); };
+    SmallVector<Value> sums = k.loopCarrying(
+        k.constant(0), begin, 1, SmallVector<Value>(count, k.real(0)),
+        [&](Value i, ValueRange carried) {
+          Value solved = read(result, prepend(i, column));
+          SmallVector<Value> next;
+          for (int64_t r = 0; r < count; ++r)
+            next.push_back(k.multiplyAdd(read(a, {rowOf(r), i}), solved, carried[r]));
+          return next;
+        });
+    SmallVector<Value> values;
+    for (int64_t r = 0; r < count; ++r) {
+      Value t = rowOf(r), sum = sums[r];
+      for (int64_t i = 0; i < r / group * group; ++i)
+        sum = k.multiplyAdd(read(a, {t, rowOf(i)}), values[i], sum);
+      SmallVector<Value> at = prepend(t, column);
+      if (op.getScale())
+        sum = product(k, sum, scale.shape.size() == 1 ? read(scale, {t}) : read(scale, at));
+      values.push_back(arith::AddFOp::create(k.b, read(rhs, at), sum));
+      write(values.back(), result, at);
+    }
+  };
+  int64_t rest = rows % height;
+  k.forEachElement(ArrayRef(rhs.shape).drop_front(), [&](ArrayRef<Value> column) {
+    k.loop(k.constant(0), k.constant(rows - rest), height,
+           [&](Value begin) { solveRows(begin, height, column); });
+    if (rest > 0)
+      solveRows(k.constant(rows - rest), rest, column);
+  });
+  return success();
+}
+
+/// A thread solves for one column: it keeps the rows of the solution in memory, decayed up to the
+/// current row.
+LogicalResult PhaseEmitter::emitDecayedSolve(tile::SolveOp op) {
+  Tile a = getTile(op.getA()), rhs = getTile(op.getRhs()), decay = getTile(op.getDecay());
+  Tile result = tiles[op.getResult()] = getHome(op.getResult());
+  Tile scale;
+  if (op.getScale())
+    scale = getTile(op.getScale());
+  Tile solved = getShared(homes.getTemporary(op), cast<RankedTensorType>(op.getRhs().getType()));
   access({a.span, rhs.span, scale.span, decay.span}, {result.span, solved.span});
   int64_t rows = rhs.shape[0], group = op.getGroup();
   k.forEachElement(ArrayRef(rhs.shape).drop_front(), [&](ArrayRef<Value> column) {
     k.loop(k.constant(0), k.constant(rows), 1, [&](Value t) {
       Value token = k.divide(t, group), before = k.scale(token, group);
-      if (op.getDecay()) {
-        // The decay of the token before comes in with the first row of each token.
-        Value last = k.sub(before, k.constant(group));
-        k.ifThen(k.compare(CmpIPredicate::eq, t, before), [&] {
-          k.loop(k.constant(0), last, 1, [&](Value i) {
-            SmallVector<Value> at = prepend(i, column);
-            Value factor = read(decay, prepend(k.sub(token, k.constant(1)), column));
-            write(product(k, read(solved, at), factor), solved, at);
-          });
+      // The decay of the token before comes in with the first row of each token.
+      Value last = k.sub(before, k.constant(group));
+      k.ifThen(k.compare(CmpIPredicate::eq, t, before), [&] {
+        k.loop(k.constant(0), last, 1, [&](Value i) {
+          SmallVector<Value> at = prepend(i, column);
+          Value factor = read(decay, prepend(k.sub(token, k.constant(1)), column));
+          write(product(k, read(solved, at), factor), solved, at);
         });
-      }
+      });
       SmallVector<Value> at = prepend(t, column);
       Value sum = k.loopCarrying(
           k.constant(0), before, 1, {k.real(0)},
@@ -198,8 +244,7 @@ LogicalResult PhaseEmitter::emitSolve(tile::SolveOp op) {
         sum = product(k, sum, scale.shape.size() == 1 ? read(scale, {t}) : read(scale, at));
       Value value = arith::AddFOp::create(k.b, read(rhs, at), sum);
       write(value, result, at);
-      if (op.getDecay())
-        write(value, solved, at);
+      write(value, solved, at);
     });
   });
   return success();

@@ -163,6 +163,7 @@ private:
   mlir::LogicalResult emitDecayRatio(tile::DecayRatioOp op);
   mlir::LogicalResult emitDecayedGram(tile::DecayedGramOp op);
   mlir::LogicalResult emitSolve(tile::SolveOp op);
+  mlir::LogicalResult emitDecayedSolve(tile::SolveOp op);
   mlir::LogicalResult emitDecayedApply(tile::DecayedApplyOp op);
 
   // EmitLargest.cpp

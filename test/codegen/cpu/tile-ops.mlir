@@ -8,7 +8,7 @@
 // RUN: mix-evaluate %t.even.mlir --against %t.even.mlir --cpu=native --range d=0:1 --range a=-0.1:0.1 --tolerance 1e-5 | FileCheck %s
 // RUN: mix-evaluate %t.even.mlir --against %t.even.mlir --cpu=x86-64-v3 --range d=0:1 --range a=-0.1:0.1 --tolerance 1e-5 | FileCheck %s
 //
-// CHECK: {{^}}11 passed, 0 failed
+// CHECK: {{^}}12 passed, 0 failed
 
 // Prefixes and suffixes; the second reads and writes in place.
 func.func @scan_0(
@@ -77,6 +77,22 @@ func.func @solve_0(
     %xt = tile.load %x[%c0, %c0] : memref<CCxVVxreal, strided<[?, 1]>> -> tensor<CCxVVxreal>
     %ot = tile.solve %at, %xt : (tensor<CCxCCxreal>, tensor<CCxVVxreal>) -> tensor<CCxVVxreal>
     tile.store %ot, %o[%c0, %c0] : tensor<CCxVVxreal>, memref<CCxVVxreal, strided<[?, 1]>>
+  }
+  return
+}
+
+// Two rows per token, which do not see each other.
+func.func @solve_grouped_0(
+    %a: memref<GGxGGxreal, strided<[?, 1]>> {mix.name = "a", mix.kind = "input", mix.axes = ["G", "H"]},
+    %x: memref<GGxVVxreal, strided<[?, 1]>> {mix.name = "x", mix.kind = "input", mix.axes = ["G", "V"]},
+    %o: memref<GGxVVxreal, strided<[?, 1]>> {mix.name = "o", mix.kind = "output", mix.axes = ["G", "V"]})
+    attributes {tile.phase = 0 : i64, tile.mixer = "solve_grouped", tile.form = "chunked", tile.features = 1 : i64} {
+  %c0 = arith.constant 0 : index
+  scf.forall (%fb, %tb) in (1, 1) {
+    %at = tile.load %a[%c0, %c0] : memref<GGxGGxreal, strided<[?, 1]>> -> tensor<GGxGGxreal>
+    %xt = tile.load %x[%c0, %c0] : memref<GGxVVxreal, strided<[?, 1]>> -> tensor<GGxVVxreal>
+    %ot = tile.solve %at, %xt {group = 2 : i64} : (tensor<GGxGGxreal>, tensor<GGxVVxreal>) -> tensor<GGxVVxreal>
+    tile.store %ot, %o[%c0, %c0] : tensor<GGxVVxreal>, memref<GGxVVxreal, strided<[?, 1]>>
   }
   return
 }
