@@ -70,6 +70,7 @@ private:
   mlir::Value getHistory(ReadOp op, mlir::Value index, AllWalks walks);
   mlir::Value readKept(mlir::Value value, llvm::StringRef variable);
   llvm::StringRef getArgumentName(mlir::Value value);
+  mlir::Value putTokensFirst(mlir::Value rows, mlir::Location loc);
   Cache &getCache(mlir::Value rows, mlir::Location loc, llvm::StringRef name);
 
   // Reductions and prefixes.

@@ -63,16 +63,27 @@ StringRef StepDeriver::getArgumentName(Value value) {
   return name ? name.getValue() : StringRef();
 }
 
+/// A cache has a row per token, whatever the order of axes of what is kept.
+Value StepDeriver::putTokensFirst(Value rows, Location loc) {
+  if (getAxes(rows).front() == space)
+    return rows;
+  auto bind = rows.getDefiningOp<BindOp>();
+  std::string walk = bind ? bind.getAxis().str() : (space + ":" + space).str();
+  int64_t size = mix::getAxisSize(rows.getType(), space);
+  RankedTensorType type = withAxis(dropAxes(rows.getType(), {space}), walk, size);
+  Value source = bind ? broadcastTo(builder, loc, bind.getSource(), type)
+                      : ReadOp::create(builder, loc, type, rows, builder.getStrArrayAttr({space}),
+                                       getRawPositions(walk, size));
+  return BindOp::create(builder, loc, renameAxis(type, walk, space), source, walk);
+}
+
 /// The cache of a value of the new tokens, appended by this call.
 StepDeriver::Cache &StepDeriver::getCache(Value rows, Location loc, StringRef name) {
   auto [it, isNew] = caches.try_emplace(rows);
   Cache &cache = it->second;
   if (!isNew)
     return cache;
-  // A cache has a row per token, whatever the order of axes of what is kept.
-  rows = broadcastTo(
-      builder, loc, rows,
-      withAxis(dropAxes(rows.getType(), {space}), space, mix::getAxisSize(rows.getType(), space)));
+  rows = putTokensFirst(rows, loc);
   RankedTensorType type = renameAxis(rows.getType(), space, all);
   unsigned number = step.getNumArguments();
   std::string cacheName =

@@ -113,22 +113,18 @@ std::optional<std::vector<Operand>> Elaborator::elaborateIndices(const ValueExpr
   return positions;
 }
 
-/// The space of the index variables that a position is made of, if it is one.
-static StringRef findSpace(const Linear &position) {
-  StringRef space;
-  for (const auto &[term, coefficient] : position.terms) {
-    if (!isIndexAxis(term) || StringRef(term).contains('('))
-      continue;
-    StringRef termSpace = getSpace(term);
-    if (!space.empty() && termSpace != space)
-      return "";
-    space = termSpace;
-  }
-  return space;
+/// The spaces of the index variables that a position is made of.
+static SmallVector<StringRef> findSpaces(const Linear &position) {
+  SmallVector<StringRef> spaces;
+  for (const auto &[term, coefficient] : position.terms)
+    if (isIndexAxis(term) && !StringRef(term).contains('(') &&
+        !llvm::is_contained(spaces, getSpace(term)))
+      spaces.push_back(getSpace(term));
+  return spaces;
 }
 
-/// Reads a tensor by name: a position goes to the axis that its index variable walks,
-/// and if the tensor has no such axis, to the first one that is free.
+/// Reads a tensor by name: a position goes to the axis that an index variable in it walks,
+/// and if the tensor has no such axis, or several, to the first one that is free.
 Operand Elaborator::readTensor(const ValueExpr &expr, Value source) {
   std::optional<std::vector<Operand>> positions = elaborateIndices(expr);
   if (!positions)
@@ -142,9 +138,14 @@ Operand Elaborator::readTensor(const ValueExpr &expr, Value source) {
   }
   SmallVector<StringRef> indexed(positions->size());
   for (auto [position, axis] : llvm::zip(*positions, indexed)) {
-    StringRef space = position.linear ? ::findSpace(*position.linear) : "";
-    if (llvm::is_contained(sourceAxes, space) && !llvm::is_contained(indexed, space))
-      axis = space;
+    if (!position.linear)
+      continue;
+    SmallVector<StringRef> walked = findSpaces(*position.linear);
+    llvm::erase_if(walked, [&](StringRef space) {
+      return !llvm::is_contained(sourceAxes, space) || llvm::is_contained(indexed, space);
+    });
+    if (walked.size() == 1)
+      axis = walked.front();
   }
   SmallVector<Value> values;
   for (auto [position, axis, index] : llvm::zip(*positions, indexed, expr.indices)) {
@@ -178,7 +179,9 @@ void Elaborator::checkBounds(const ValueExpr &expr, SMRange range, const Operand
            "if " + text + " >= 0 then " + read + " else 0");
     return;
   }
-  bool sameSpace = ::findSpace(form) == axis || options.sizes.contains(axis);
+  SmallVector<StringRef> spaces = findSpaces(form);
+  bool isWalked = spaces.size() == 1 && spaces.front() == axis;
+  bool sameSpace = isWalked || options.sizes.contains(axis);
   if (sameSpace && !isNonNegative(getSizeTerm(axis) - form + -1))
     refuse("position '" + text + "' of '" + expr.name.text + "' can go beyond the end of axis '" +
                axis + "'",

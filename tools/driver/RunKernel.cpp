@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/driver/RunKernel.h"
+#include "llvm/ADT/Sequence.h"
+#include <algorithm>
 #include <cmath>
 
 using namespace mix;
@@ -58,6 +60,36 @@ static DLTensor describe(Tensor &tensor, llvm::MutableArrayRef<int64_t> shape) {
   return view;
 }
 
+/// The order of a tensor's axes in memory: as declared, but for the last of fixed size,
+/// along which kernels want elements side by side.
+static llvm::SmallVector<int64_t, 6> getMemoryOrder(const mixwright_arg &arg, int64_t rank) {
+  llvm::SmallVector<int64_t, 6> order = llvm::to_vector<6>(llvm::seq<int64_t>(0, rank));
+  for (int64_t fromEnd = 1; fromEnd < arg.rank; ++fromEnd)
+    if (arg.dims[arg.rank - fromEnd].size > 0)
+      return order;
+    else if (arg.dims[arg.rank - fromEnd - 1].size > 0) {
+      std::rotate(order.end() - fromEnd - 1, order.end() - fromEnd, order.end());
+      return order;
+    }
+  return order;
+}
+
+/// Brings the tensor into the kernel's order, and describes it in the declared one.
+void BoundKernel::arrange(const mixwright_arg &arg, Binding &binding) {
+  binding.order = getMemoryOrder(arg, binding.tensor.getRank());
+  binding.shape.assign(binding.tensor.getShape().begin(), binding.tensor.getShape().end());
+  binding.strides.resize(binding.order.size());
+  binding.declared.resize(binding.order.size());
+  int64_t stride = 1;
+  for (size_t n = binding.order.size(); n-- > 0;) {
+    binding.declared[binding.order[n]] = static_cast<int64_t>(n);
+    binding.strides[binding.order[n]] = stride;
+    stride *= binding.shape[binding.order[n]];
+  }
+  if (!llvm::is_sorted(binding.order))
+    binding.tensor = binding.tensor.transpose(binding.order);
+}
+
 BoundKernel::Binding BoundKernel::bind(const mixwright_arg &arg, const Signature &signature,
                                        const Call &call) {
   ElementType type = getElementType(arg.dtype);
@@ -101,6 +133,8 @@ BoundKernel::Binding BoundKernel::bind(const mixwright_arg &arg, const Signature
   case MIXWRIGHT_WORKSPACE:
     llvm_unreachable("workspaces are the runtime's");
   }
+  if (!binding.isAbsent)
+    arrange(arg, binding);
   return binding;
 }
 
@@ -111,8 +145,8 @@ BoundKernel::BoundKernel(const mixwright_kernel &kernel, const Signature &signat
     if (arg.kind != MIXWRIGHT_WORKSPACE)
       bindings.push_back(bind(arg, signature, call));
   for (Binding &binding : bindings) {
-    binding.shape.assign(binding.tensor.getShape().begin(), binding.tensor.getShape().end());
     binding.view = describe(binding.tensor, binding.shape);
+    binding.view.strides = binding.strides.data();
     views.push_back(binding.isAbsent ? nullptr : &binding.view);
   }
   if (call.shape.isPacked())
@@ -196,7 +230,8 @@ CallResult BoundKernel::takeResults() {
     if (!binding.isResult || binding.isAbsent)
       continue;
     TensorMap &group = arg.kind == MIXWRIGHT_OUTPUT ? result.outputs : result.states;
-    group[arg.name] = std::move(binding.tensor);
+    group[arg.name] = llvm::is_sorted(binding.order) ? std::move(binding.tensor)
+                                                     : binding.tensor.transpose(binding.declared);
   }
   return result;
 }

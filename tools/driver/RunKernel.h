@@ -46,8 +46,10 @@ public:
 
 private:
   struct Binding {
-    Tensor tensor;
-    llvm::SmallVector<int64_t, 6> shape;
+    Tensor tensor; ///< in the order of axes that the kernel wants in memory
+    /// What `tensor` is in the declared order of axes, and the way back.
+    llvm::SmallVector<int64_t, 6> order, declared;
+    llvm::SmallVector<int64_t, 6> shape, strides;
     DLTensor view;
     bool isResult = false, isAbsent = false;
     bool isInPlace = false; ///< a result that is given too
@@ -67,6 +69,7 @@ private:
   };
   void packSegments(const CallShape &shape);
   void bindTables(const Call &call);
+  static void arrange(const mixwright_arg &arg, Binding &binding);
   static Binding bind(const mixwright_arg &arg, const Signature &signature, const Call &call);
   mixwright_options getOptions() const;
 

@@ -122,6 +122,31 @@ Tensor Tensor::convertTo(ElementType other) const {
   return result;
 }
 
+Tensor Tensor::transpose(llvm::ArrayRef<int64_t> order) const {
+  llvm::SmallVector<int64_t> moved, strides(order.size(), 1), stepOf(order.size());
+  for (int64_t axis = getRank() - 1; axis > 0; --axis)
+    strides[axis - 1] = strides[axis] * shape[axis];
+  for (auto [n, axis] : llvm::enumerate(order)) {
+    moved.push_back(shape[axis]);
+    stepOf[n] = strides[axis];
+  }
+  Tensor result(type, moved);
+  int64_t bytes = getTypeBytes(type);
+  llvm::SmallVector<int64_t> position(order.size());
+  for (int64_t to = 0, from = 0, count = getCount(); to < count; ++to) {
+    std::memcpy(result.getData() + to * bytes, getData() + from * bytes, bytes);
+    // On to the next position of the result, in row-major order.
+    for (size_t n = order.size(); n-- > 0;) {
+      from += stepOf[n];
+      if (++position[n] < moved[n])
+        break;
+      from -= moved[n] * stepOf[n];
+      position[n] = 0;
+    }
+  }
+  return result;
+}
+
 Tensor Tensor::takePart(int64_t index, llvm::ArrayRef<int64_t> shape) const {
   Tensor part(type, shape);
   if (part.getBytes() > 0)

@@ -71,6 +71,8 @@ public:
   /// The same numbers in another type, rounded where need be.
   Tensor convertTo(ElementType other) const;
   void fill(double value);
+  /// The same numbers with the axes in another order: axis n of the result is `order[n]`.
+  Tensor transpose(llvm::ArrayRef<int64_t> order) const;
   /// Elements from `index` times their number on, in a shape of that many.
   Tensor takePart(int64_t index, llvm::ArrayRef<int64_t> shape) const;
 
