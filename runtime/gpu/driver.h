@@ -19,6 +19,10 @@
 
 #include "runtime/internal.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* X(member, name in CUDA, name in HIP, parameters) */
 #define MW_COMMON_FUNCTIONS(X)                                                                     \
   X(init, "cuInit", "hipInit", (unsigned flags))                                                   \
@@ -113,5 +117,9 @@ void mw_leave_device(const mw_device *device, int before);
 
 /* Fails with the driver's name of an error: "CUDA device 0 <what>: <name>". */
 mixwright_status mw_fail_driver(const mw_device *device, int error, const char *what);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* MIXWRIGHT_RUNTIME_GPU_DRIVER_H */

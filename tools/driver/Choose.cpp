@@ -41,14 +41,14 @@ llvm::SmallVector<Form, 2> mix::driver::getCandidates(FormChoice wanted) {
 }
 
 Expected<ChosenKernel> mix::driver::chooseKernel(Spec &spec, const SizeMap &sizes,
-                                                 FormChoice wanted, TensorTypes types,
-                                                 mlir::TimingScope *timing) {
+                                                 FormChoice wanted, KernelOptions options) {
   ChosenKernel chosen;
   llvm::SmallVector<Form, 2> forms = getCandidates(wanted);
   if (!wanted && hasFewTokens(spec.getSignature(), sizes))
     std::swap(forms.front(), forms.back());
   for (Form form : forms) {
-    Expected<CompiledKernel> kernel = compile(spec, sizes, {form, types, "native", timing});
+    options.form = form;
+    Expected<CompiledKernel> kernel = compile(spec, sizes, options);
     if (kernel) {
       chosen.form = form;
       llvm::append_range(chosen.notes, kernel->getNotes());

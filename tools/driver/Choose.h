@@ -31,11 +31,11 @@ struct ChosenKernel {
   std::vector<std::string> notes;
 };
 
-/// Compiles the form that was asked for; without a wish chunked, else recurrent, else
-/// none. A handful of tokens, if `sizes` says how many, fill no chunk: recurrent then comes
-/// first. Error: there is no kernel of the form that was asked for.
+/// Compiles the form that was asked for, whatever `options.form` is; without a wish chunked, else
+/// recurrent, else none. A handful of tokens, if `sizes` says how many, fill no chunk: recurrent
+/// then comes first. Error: there is no kernel of the form that was asked for.
 llvm::Expected<ChosenKernel> chooseKernel(Spec &spec, const SizeMap &sizes, FormChoice wanted,
-                                          TensorTypes types, mlir::TimingScope *timing = nullptr);
+                                          KernelOptions options);
 
 } // namespace mix::driver
 

@@ -7,12 +7,15 @@
 
 #include "tools/driver/Compile.h"
 #include "codegen/Chips.h"
+#include "codegen/GpuChips.h"
 #include "codegen/cpu/Target.h"
 #include "dialect/Axes.h"
 #include "dialect/Mix.h"
+#include "mixwright/device.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Pipelines.h"
 #include "tools/driver/Cache.h"
+#include "tools/driver/Device.h"
 #include "tools/driver/Diagnostics.h"
 
 using namespace mlir;
@@ -128,28 +131,59 @@ Expected<LoweredProgram> mix::driver::tile(Spec &spec, const SizeMap &sizes,
 
 /// All that determines a kernel and its notes, apart from the compiler itself: level
 /// L1 has the imports, settings and sizes in it, and the places that notes name.
-static std::string makeKey(ModuleOp module, const KernelOptions &options, const Chip &chip) {
+static std::string makeKey(ModuleOp module, const KernelOptions &options, StringRef target) {
   std::string key;
   llvm::raw_string_ostream os(key);
-  os << "cpu " << chip.triple << ' ' << chip.cpu << ' ' << chip.features << ' '
-     << getFormName(options.form) << ' ' << getTypeName(options.types.type) << ' '
+  os << target << ' ' << getFormName(options.form) << ' ' << getTypeName(options.types.type) << ' '
      << getTypeName(options.types.state) << '\n';
   module.print(os, OpPrintingFlags().enableDebugInfo());
   return key;
 }
 
-static Expected<CacheEntry> compileEntry(Program program, const KernelOptions &options) {
-  Expected<LoweredProgram> lowered = ::tile(std::move(program), options);
+/// What determines the code of a chip.
+static Expected<std::string> describeTarget(const KernelOptions &options) {
+  if (findGpuChip(options.chip))
+    return (options.isEmulated ? "emulated gpu " : "gpu ") + options.chip;
+  Expected<Chip> chip = findHostChip(options.chip);
+  if (!chip)
+    return chip.takeError();
+  return "cpu " + chip->triple + ' ' + chip->cpu + ' ' + chip->features;
+}
+
+static Expected<cpu::Object> compileObject(ModuleOp phases, const KernelOptions &options) {
+  cpu::CompileOptions compileOptions;
+  compileOptions.timing = options.timing;
+  if (!findGpuChip(options.chip))
+    return cpu::compileToObject({{phases, options.chip}}, compileOptions);
+  auto described = describeForGpu(phases, options.chip, options.isEmulated);
+  if (!described)
+    return described.takeError();
+  ModuleOp device = **described;
+  compileOptions.devices = device;
+  return cpu::compileToObject({}, compileOptions);
+}
+
+static Expected<CacheEntry> compileEntry(Spec &spec, const SizeMap &sizes, Program program,
+                                         const KernelOptions &options) {
+  Expected<LoweredProgram> lowered = findGpuChip(options.chip)
+                                         ? tileForGpu(spec, sizes, options)
+                                         : ::tile(std::move(program), options);
   if (!lowered)
     return lowered.takeError();
   ModuleOp module = *lowered->program.module;
   DiagnosticCollector diagnostics(*module.getContext());
-  auto object = cpu::compileToObject({{module, options.chip}}, {options.timing});
+  auto object = compileObject(module, options);
   if (!object) {
     std::string failed = toString(object.takeError()), details = diagnostics.getErrors();
     return llvm::createStringError(details.empty() ? failed : details);
   }
   return CacheEntry{std::move(lowered->notes), std::move(*object)};
+}
+
+void CompiledKernel::Unload::operator()(cpu::LoadedObject *object) const {
+  for (const mixwright_kernel *kernel : object->getKernels())
+    mixwright_unload(kernel);
+  delete object;
 }
 
 Expected<CompiledKernel> mix::driver::compile(Spec &spec, const SizeMap &sizes,
@@ -159,15 +193,15 @@ Expected<CompiledKernel> mix::driver::compile(Spec &spec, const SizeMap &sizes,
   if (!program)
     return program.takeError();
   stage = startStage(options, "Look into the cache");
-  Expected<Chip> chip = findHostChip(options.chip);
-  if (!chip)
-    return chip.takeError();
+  Expected<std::string> target = describeTarget(options);
+  if (!target)
+    return target.takeError();
   Cache cache(Cache::findDirectory());
-  std::string key = makeKey(*program->module, options, *chip);
+  std::string key = makeKey(*program->module, options, *target);
   std::optional<CacheEntry> entry = cache.load(key);
   stage.stop();
   if (!entry) {
-    Expected<CacheEntry> compiled = compileEntry(std::move(*program), options);
+    Expected<CacheEntry> compiled = compileEntry(spec, sizes, std::move(*program), options);
     if (!compiled)
       return compiled.takeError();
     stage = startStage(options, "Write to the cache");
@@ -179,7 +213,7 @@ Expected<CompiledKernel> mix::driver::compile(Spec &spec, const SizeMap &sizes,
   auto object = cpu::load(entry->object);
   if (!object)
     return object.takeError();
-  result.object = std::move(*object);
+  result.object.reset(object->release());
   for (const mixwright_kernel *kernel : result.object->getKernels())
     result.kernel = kernel;
   if (!result.kernel)

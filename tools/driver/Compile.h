@@ -29,9 +29,10 @@ struct TileSizes {
 struct KernelOptions {
   Form form = Form::Chunked; ///< not Reference
   TensorTypes types;
-  std::string chip = "native";
+  std::string chip = "native";         ///< of a CPU, or a GPU
   mlir::TimingScope *timing = nullptr; ///< if given, gets one timer per stage
   TileSizes tiles = {};
+  bool isEmulated = false; ///< a GPU's kernel is for a driver of the emulator
 };
 
 /// A mixer that has no program of the form that was asked for, and why.
@@ -67,14 +68,17 @@ public:
 
 private:
   friend llvm::Expected<CompiledKernel> compile(Spec &, const SizeMap &, const KernelOptions &);
-  std::unique_ptr<cpu::LoadedObject> object;
+  /// GPUs forget the kernels first.
+  struct Unload {
+    void operator()(cpu::LoadedObject *object) const;
+  };
+  std::unique_ptr<cpu::LoadedObject, Unload> object;
   const mixwright_kernel *kernel = nullptr;
   std::vector<std::string> notes;
 };
 
-/// Compiles for a chip that runs on this machine, or takes the kernel from the cache on disk. Every
-/// feature axis must have a size. Error: NotDerivedError, and those of code
-/// generation.
+/// Compiles for a CPU that this machine has or for any GPU, or takes the kernel from the cache on
+/// disk. Every feature axis must have a size. Error: NotDerivedError, and those of code generation.
 llvm::Expected<CompiledKernel> compile(Spec &spec, const SizeMap &sizes,
                                        const KernelOptions &options);
 

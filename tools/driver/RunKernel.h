@@ -41,6 +41,9 @@ public:
   /// what a kernel forgets to write shows.
   void poisonResults();
   llvm::Error run(const ThreadPool &pool);
+  /// The tensors that a call of the runtime takes; null where a state is absent.
+  llvm::ArrayRef<DLTensor *> getViews() const { return views; }
+  mixwright_layout getLayout() const { return layout; }
   llvm::Expected<size_t> getWorkspaceBytes();
   CallResult takeResults();
 

@@ -49,7 +49,8 @@ struct BenchResult {
   std::string name;
   Form form;
   TensorTypes types;
-  int threads;
+  std::string device; ///< a GPU: "cuda, sm_90"; empty: the CPU, which alone has threads and peaks
+  int threads = 0;
   double compileMilliseconds;
   double flops;
   int64_t bytes;
@@ -59,14 +60,15 @@ struct BenchResult {
   int64_t stateBytes = 0, cacheBytes = 0;
   Samples inPlace;
 
+  double getGigabytesPerSecond() const {
+    return static_cast<double>(bytes) / seconds.getMedian() * 1e-9;
+  }
   double getGflops() const { return flops / seconds.getMedian() * 1e-9; }
   double getPeakFraction() const { return getGflops() / peak.getMedian(); }
   double getInPlaceFraction() const {
     return static_cast<double>(stateBytes) / seconds.getMedian() * 1e-9 / inPlace.getMedian();
   }
-  double getBandwidthFraction() const {
-    return static_cast<double>(bytes) / seconds.getMedian() * 1e-9 / bandwidth.getMedian();
-  }
+  double getBandwidthFraction() const { return getGigabytesPerSecond() / bandwidth.getMedian(); }
 };
 
 double timeSeconds(llvm::function_ref<void()> body) {
@@ -75,10 +77,13 @@ double timeSeconds(llvm::function_ref<void()> body) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// When there are samples enough.
+constexpr double totalSeconds = 2;
+constexpr size_t leastSamples = 5, mostSamples = 101;
+
 /// Alternates the kernel with the two measures of the machine for about two seconds.
 Error measure(BoundKernel &kernel, const ThreadPool &pool, BenchResult &result) {
-  constexpr double leastSampleSeconds = 2e-3, totalSeconds = 2;
-  constexpr size_t leastSamples = 5, mostSamples = 101;
+  constexpr double leastSampleSeconds = 2e-3;
   Error error = Error::success();
   auto runOnce = [&] {
     if (!error)
@@ -111,14 +116,33 @@ Error measure(BoundKernel &kernel, const ThreadPool &pool, BenchResult &result) 
   return error;
 }
 
-Expected<ChosenKernel> compileKernel(const Arguments &arguments, Spec &spec, const SizeMap &sizes,
-                                     BenchResult &result) {
-  Expected<FormChoice> wanted = parseForm(arguments.get("form", "auto"));
-  if (!wanted)
-    return wanted.takeError();
+/// For about two seconds too. Many launches follow each other between two events, so that what
+/// the host does is hidden.
+Error measureOnGpu(GpuCall &call, BenchResult &result) {
+  constexpr double leastSampleSeconds = 1e-2;
+  if (Expected<double> first = call.measure(1); !first)
+    return first.takeError();
+  Expected<double> once = call.measure(3);
+  if (!once)
+    return once.takeError();
+  int64_t repeats = 1 + static_cast<int64_t>(leastSampleSeconds / std::max(*once, 1e-6));
+  for (double spent = 0; result.seconds.values.size() < leastSamples ||
+                         (spent < totalSeconds && result.seconds.values.size() < mostSamples);) {
+    Expected<double> seconds = call.measure(repeats);
+    if (!seconds)
+      return seconds.takeError();
+    spent += *seconds * static_cast<double>(repeats);
+    result.seconds.values.push_back(*seconds);
+  }
+  return Error::success();
+}
+
+Expected<ChosenKernel> compileKernel(Spec &spec, const SizeMap &sizes, FormChoice wanted,
+                                     const Gpu *gpu, BenchResult &result) {
   std::optional<Expected<ChosenKernel>> chosen;
-  double seconds =
-      timeSeconds([&] { chosen.emplace(chooseKernel(spec, sizes, *wanted, result.types)); });
+  double seconds = timeSeconds([&] {
+    chosen.emplace(chooseKernel(spec, sizes, wanted, makeKernelOptions(gpu, result.types)));
+  });
   if (!*chosen)
     return std::move(*chosen);
   for (const std::string &note : (*chosen)->notes)
@@ -197,7 +221,17 @@ Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
   result.name = signature.mixer;
   result.types = *types;
   result.threads = pool->getThreads();
-  Expected<ChosenKernel> chosen = compileKernel(arguments, spec, shape->sizes, result);
+  Expected<FormChoice> wanted = parseForm(arguments.get("form", "auto"));
+  if (!wanted)
+    return wanted.takeError();
+  Expected<std::unique_ptr<Gpu>> gpu = openTarget(arguments, *wanted);
+  if (!gpu)
+    return gpu.takeError();
+  if (*gpu) {
+    result.device = (arguments.get("target") + ", " + (*gpu)->getChip()).str();
+    result.threads = 0;
+  }
+  Expected<ChosenKernel> chosen = compileKernel(spec, shape->sizes, *wanted, gpu->get(), result);
   if (!chosen)
     return chosen.takeError();
   Expected<DrawPlan> plan = planInputs(spec, shortenTokens(signature, shape->sizes), {});
@@ -224,6 +258,15 @@ Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
         "--cache: only the step form has earlier tokens; add --form step");
   }
   BoundKernel bound(chosen->kernel->get(), signature, call);
+  if (*gpu) {
+    auto onGpu = GpuCall::create(**gpu, chosen->kernel->get(), bound);
+    if (!onGpu)
+      return onGpu.takeError();
+    result.workspaceBytes = (*onGpu)->getWorkspaceBytes();
+    if (Error error = measureOnGpu(**onGpu, result))
+      return std::move(error);
+    return result;
+  }
   Expected<size_t> workspace = bound.getWorkspaceBytes();
   if (!workspace)
     return workspace.takeError();
@@ -242,11 +285,24 @@ Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
 static void printText(const BenchResult &result, StringRef shape, llvm::raw_ostream &os) {
   const Samples &time = result.seconds;
   os << result.name << ", " << getFormName(result.form) << ", " << getTypeName(result.types.type)
-     << ", " << result.threads << (result.threads == 1 ? " thread, " : " threads, ") << shape
-     << '\n';
+     << ", ";
+  if (result.device.empty())
+    os << result.threads << (result.threads == 1 ? " thread, " : " threads, ");
+  else
+    os << result.device << ", ";
+  os << shape << '\n';
   os << llvm::format("time         %.3f ms (%.3f to %.3f, %zu samples)\n", 1e3 * time.getMedian(),
                      1e3 * time.getQuantile(0.25), 1e3 * time.getQuantile(0.75),
                      time.values.size());
+  if (!result.device.empty()) {
+    os << llvm::format("arithmetic   %.4g GFLOP by the definition, %.1f GFLOP/s\n",
+                       1e-9 * result.flops, result.getGflops());
+    os << llvm::format("memory       %.4g MB in tensors, %.1f GB/s\n",
+                       1e-6 * static_cast<double>(result.bytes), result.getGigabytesPerSecond());
+    os << llvm::format("workspace    %.4g MB\n", 1e-6 * static_cast<double>(result.workspaceBytes));
+    os << llvm::format("to callable  %.0f ms\n", result.compileMilliseconds);
+    return;
+  }
   // What the definition asks for is known of whole sequences.
   if (result.form != Form::Step)
     os << llvm::format("arithmetic   %.4g GFLOP by the definition, %.1f GFLOP/s: %.1f %% of the "
@@ -281,13 +337,21 @@ static void printJson(const BenchResult &result, StringRef shape, llvm::raw_ostr
                        {"samples", static_cast<int64_t>(time.values.size())},
                        {"definition_flops", result.flops},
                        {"gflops", result.getGflops()},
-                       {"peak_gflops", result.peak.getMedian()},
-                       {"peak_fraction", result.getPeakFraction()},
+                       {"peak_gflops", nullptr},
+                       {"peak_fraction", nullptr},
                        {"bytes", result.bytes},
-                       {"bandwidth_gbs", result.bandwidth.getMedian()},
-                       {"bandwidth_fraction", result.getBandwidthFraction()},
+                       {"bandwidth_gbs", nullptr},
+                       {"bandwidth_fraction", nullptr},
                        {"workspace_bytes", static_cast<int64_t>(result.workspaceBytes)},
                        {"compile_ms", result.compileMilliseconds}};
+  if (result.device.empty()) {
+    problem["peak_gflops"] = result.peak.getMedian();
+    problem["peak_fraction"] = result.getPeakFraction();
+    problem["bandwidth_gbs"] = result.bandwidth.getMedian();
+    problem["bandwidth_fraction"] = result.getBandwidthFraction();
+  } else {
+    problem["device"] = result.device;
+  }
   if (result.form == Form::Step) {
     for (StringRef key : {"definition_flops", "gflops", "peak_fraction"})
       problem[key] = nullptr;
@@ -330,11 +394,14 @@ Command mix::mixc::getBenchCommand() {
       "the times). Arithmetic is what the definition asks for, not what the form executes: the\n"
       "additions, multiplications and divisions of the spec, of pairs of tokens only where the\n"
       "mask holds. A step is measured against the memory that it must touch: --shape T=1 --cache\n"
-      "8192 is one new token after 8192.",
+      "8192 is one new token after 8192. With --target cuda or hip it is the GPU's own events "
+      "that\n"
+      "take the time, of many launches in a row; peaks of GPUs are not measured.",
       "mixc bench examples/gated_delta_rule.mix --shape B=1,H=32,T=1024,K=128,V=128",
       {getShapeOption(),
        getPackingOption(),
        {"form", Option::Value, "FORM", "auto (default), chunked, recurrent or step"},
+       getTargetOption(),
        {"cache", Option::Value, "N", "with --form step: earlier tokens (default: 0)"},
        getTypeOption(),
        getStateTypeOption(),

@@ -124,9 +124,17 @@ static void printJson(const CheckReport &report, llvm::raw_ostream &os) {
   os << llvm::formatv("{0:2}", json::Value(std::move(object))) << '\n';
 }
 
-/// A chip of this machine, or "emu:" and a GPU.
+/// A chip or a GPU of this machine, or "emu:" and a GPU.
 static Error parseTarget(const Arguments &arguments, CheckOptions &options) {
   StringRef target = arguments.get("target", "native");
+  if (Gpu::isTarget(target)) {
+    Expected<std::unique_ptr<Gpu>> gpu = Gpu::open(target);
+    if (!gpu)
+      return gpu.takeError();
+    options.gpu = std::move(*gpu);
+    options.chip = options.gpu->getChip().str();
+    return Error::success();
+  }
   options.isEmulated = target.consume_front("emu:");
   options.chip = target.str();
   Expected<int64_t> schedules = arguments.getNumber("schedules", 1, 1);
@@ -144,10 +152,10 @@ static Error parseTarget(const Arguments &arguments, CheckOptions &options) {
 
 /// All element types that the target has, or the one of --dtype.
 static Expected<llvm::SmallVector<TensorTypes>> chooseTypes(const Arguments &arguments,
-                                                            bool isEmulated) {
+                                                            bool isForGpu) {
   llvm::SmallVector<TensorTypes> types;
   bool isFree = !arguments.has("dtype") && !arguments.has("state-dtype");
-  if (isFree && isEmulated) // GPU kernels compute in float32.
+  if (isFree && isForGpu) // GPU kernels compute in float32.
     return llvm::SmallVector<TensorTypes>{ElementType::F32, ElementType::BF16, ElementType::F16};
   if (isFree)
     return llvm::SmallVector<TensorTypes>{ElementType::F32, ElementType::F64, ElementType::BF16,
@@ -177,7 +185,7 @@ static Expected<int> check(const Arguments &arguments) {
   options.threads = *threads;
   if (Error error = parseTarget(arguments, options))
     return std::move(error);
-  Expected<llvm::SmallVector<TensorTypes>> types = chooseTypes(arguments, options.isEmulated);
+  Expected<llvm::SmallVector<TensorTypes>> types = chooseTypes(arguments, options.isForGpu());
   if (!types)
     return types.takeError();
   options.types = std::move(*types);
@@ -204,7 +212,8 @@ Command mix::mixc::getCheckCommand() {
       "listed with the reason and is no failure. Inputs are N(0, 1) unless the definition itself\n"
       "explodes on those; then some are drawn smaller, negative, or in (0, 1), and it says so.\n"
       "With --target emu:CHIP the kernels are those of a GPU and run on an emulator that finds\n"
-      "races, wrong addresses and missing barriers too (docs/emulator.md).",
+      "races, wrong addresses and missing barriers too (docs/emulator.md). With --target cuda or\n"
+      "hip they run on a GPU of this machine.",
       "mixc check examples/gated_delta_rule.mix --range g=-1:0",
       {{"range", Option::Assignments, "name=LOW:HIGH ...", "draw an input uniformly"},
        {"dtype", Option::Value, "TYPE", "f32, f64, bf16 or f16 (default: all of them)"},
@@ -212,7 +221,8 @@ Command mix::mixc::getCheckCommand() {
        {"size", Option::AssignmentCommas, "AXIS=N,...",
         "sizes of feature axes (default: two sets of odd ones)"},
        {"target", Option::Value, "CHIP",
-        "of those that this machine runs: x86-64-v3, ...; or emu:sm_80, emu:gfx942, ..."},
+        "of those that this machine runs: x86-64-v3, ...; or emu:sm_80, emu:gfx942, ...; or a\n"
+        "GPU of this machine: cuda, hip, cuda:1"},
        {"schedules", Option::Value, "N", "of the emulator, for each call (default: 1)"},
        {"json", Option::Flag, "", "print JSON (docs/json.md)"},
        getSetOption(),

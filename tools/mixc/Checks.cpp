@@ -223,7 +223,7 @@ public:
   Checker(Spec &spec, const CheckOptions &options, ThreadPool pool)
       : spec(spec), signature(spec.getSignature()), options(options), pool(std::move(pool)),
         cases(makeCases(!findTokenAxis(signature).empty(),
-                        canPack(signature) && !options.isEmulated)) {}
+                        canPack(signature) && !options.isForGpu())) {}
 
   Expected<CheckReport> run() {
     std::vector<SizeMap> sets = makeFeatureSizes(signature, options.sizes);
@@ -231,7 +231,7 @@ public:
       return std::move(error);
     for (Form form : {Form::Chunked, Form::Recurrent, Form::Step})
       for (TensorTypes types : options.types)
-        if (form != Form::Step || (!options.isEmulated && !findTokenAxis(signature).empty()))
+        if (form != Form::Step || (!options.isForGpu() && !findTokenAxis(signature).empty()))
           report.forms.push_back({form, types, "", {}, {}});
     if (llvm::any_of(options.types, [](TensorTypes t) { return t.type == ElementType::F64; }))
       report.forms.push_back({Form::Reference, ElementType::F64, "", {}, {}});
@@ -386,8 +386,9 @@ private:
 
   Error checkCompiled(CheckedForm &form, const SizeMap &features,
                       const std::vector<PreparedCase> &prepared, Program &program) {
-    Expected<CompiledKernel> kernel =
-        compile(spec, features, {form.form, form.types, options.chip});
+    KernelOptions kernelOptions{form.form, form.types, options.chip};
+    kernelOptions.isEmulated = options.gpu && options.gpu->isEmulated();
+    Expected<CompiledKernel> kernel = compile(spec, features, kernelOptions);
     if (!kernel)
       return kernel.takeError();
     form.notes = kernel->getNotes().vec();
@@ -397,6 +398,8 @@ private:
       return Error::success();
     }
     Runner run = [&](const Call &call) -> Expected<CallResult> {
+      if (options.gpu)
+        return runOnGpu(*options.gpu, kernel->get(), signature, call);
       BoundKernel bound(kernel->get(), signature, call);
       bound.poisonResults();
       if (Error error = bound.run(pool))

@@ -17,6 +17,7 @@
 #include "tools/driver/Compare.h"
 #include "tools/driver/Compile.h"
 #include "tools/driver/Draw.h"
+#include "tools/driver/Gpu.h"
 #include <optional>
 
 namespace mix::mixc {
@@ -26,9 +27,13 @@ struct CheckOptions {
   llvm::StringMap<driver::Distribution> ranges;
   llvm::SmallVector<driver::TensorTypes> types; ///< to check
   int64_t threads = 0;
-  std::string chip = "native"; ///< one that runs on this machine
-  bool isEmulated = false;     ///< `chip` is a GPU, and its kernels run on the emulator
-  int64_t schedules = 1;       ///< of the emulator, for each call
+  std::string chip = "native";      ///< one that runs on this machine
+  bool isEmulated = false;          ///< `chip` is a GPU, and its kernels run on the emulator
+  int64_t schedules = 1;            ///< of the emulator, for each call
+  std::unique_ptr<driver::Gpu> gpu; ///< runs the kernels, compiled for `chip`, if it is given
+
+  /// GPUs run neither the step form nor packed sequences.
+  bool isForGpu() const { return isEmulated || gpu; }
 };
 
 /// What became of one call in one form.

@@ -8,7 +8,9 @@
 #ifndef MIXWRIGHT_TOOLS_MIXC_COMMANDS_H
 #define MIXWRIGHT_TOOLS_MIXC_COMMANDS_H
 
+#include "tools/driver/Choose.h"
 #include "tools/driver/Draw.h"
+#include "tools/driver/Gpu.h"
 #include "tools/driver/Spec.h"
 #include "tools/mixc/CommandLine.h"
 
@@ -36,6 +38,14 @@ llvm::Expected<int64_t> parseThreads(const Arguments &arguments);
 Option getPackingOption();
 /// The cu_seqlens in a file, or one file for each of several token axes.
 llvm::Expected<driver::TensorMap> readOffsets(llvm::StringRef text);
+
+Option getTargetOption();
+/// The GPU of --target, or null for the CPU. Errors: no such target or device; `wanted` is a form,
+/// or an option asks for something, that no GPU runs.
+llvm::Expected<std::unique_ptr<driver::Gpu>> openTarget(const Arguments &arguments,
+                                                        driver::FormChoice wanted);
+/// For a GPU, or for the CPU if it is null.
+driver::KernelOptions makeKernelOptions(const driver::Gpu *gpu, driver::TensorTypes types);
 
 Option getTypeOption();
 /// The element type of --dtype, else the default.

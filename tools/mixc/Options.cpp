@@ -39,6 +39,36 @@ Expected<int64_t> mix::mixc::parseThreads(const Arguments &arguments) {
   return arguments.getNumber("threads", 0, 1);
 }
 
+Option mix::mixc::getTargetOption() {
+  return {"target", Option::Value, "DEVICE", "native (default), cuda or hip: a GPU; cuda:1, ..."};
+}
+
+Expected<std::unique_ptr<Gpu>> mix::mixc::openTarget(const Arguments &arguments,
+                                                     FormChoice wanted) {
+  StringRef target = arguments.get("target", "native");
+  if (target == "native")
+    return nullptr;
+  if (!Gpu::isTarget(target))
+    return llvm::createStringError(
+        "--target: expected native, or a GPU of this machine: cuda, hip, cuda:1, got '" + target +
+        "'");
+  if (arguments.has("cu-seqlens"))
+    return llvm::createStringError("--target: kernels of GPUs take no packed sequences");
+  if (wanted == Form::Step || wanted == Form::Reference)
+    return llvm::createStringError("--target: no GPU runs the " + getFormName(*wanted) + " form");
+  return Gpu::open(target);
+}
+
+KernelOptions mix::mixc::makeKernelOptions(const Gpu *gpu, TensorTypes types) {
+  KernelOptions options;
+  options.types = types;
+  if (gpu) {
+    options.chip = gpu->getChip().str();
+    options.isEmulated = gpu->isEmulated();
+  }
+  return options;
+}
+
 Option mix::mixc::getTypeOption() {
   return {"dtype", Option::Value, "TYPE", "f32 (default), f64, bf16 or f16"};
 }

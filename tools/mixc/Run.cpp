@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/driver/Choose.h"
-#include "tools/driver/RunKernel.h"
+#include "tools/driver/Gpu.h"
 #include "tools/mixc/Commands.h"
 #include "tools/mixc/RunStep.h"
 #include "llvm/ADT/StringExtras.h"
@@ -142,15 +142,24 @@ static Expected<CallResult> compute(const Arguments &arguments, Spec &spec, cons
   Expected<int64_t> threads = parseThreads(arguments);
   if (!threads)
     return threads.takeError();
-  Expected<ChosenKernel> chosen = chooseKernel(spec, call.shape.sizes, wanted, types, &timing);
+  Expected<std::unique_ptr<Gpu>> gpu = openTarget(arguments, wanted);
+  if (!gpu)
+    return gpu.takeError();
+  KernelOptions options = makeKernelOptions(gpu->get(), types);
+  options.timing = &timing;
+  Expected<ChosenKernel> chosen = chooseKernel(spec, call.shape.sizes, wanted, options);
   if (!chosen)
     return chosen.takeError();
   for (const std::string &note : chosen->notes)
     llvm::errs() << "note: " << note << '\n';
+  if (*gpu && !chosen->kernel)
+    return createStringError("'" + spec.getSignature().mixer + "' has no kernel for the GPU");
   if (!wanted && chosen->form != Form::Chunked)
     llvm::errs() << "note: running the " << getFormName(chosen->form) << " form\n";
 
   mlir::TimingScope stage = timing.nest("Run");
+  if (*gpu)
+    return runOnGpu(**gpu, chosen->kernel->get(), spec.getSignature(), call);
   if (!chosen->kernel) {
     Expected<Program> program = spec.build(call.shape.sizes);
     if (!program)
@@ -221,6 +230,7 @@ static std::vector<Option> getRunOptions() {
        "the definition in float64"},
       {"dtype", Option::Value, "TYPE", "f32, f64, bf16 or f16 (default: as the inputs)"},
       getStateTypeOption(),
+      getTargetOption(),
       {"time", Option::Flag, "", "print how long each stage of compiling and running took"},
       {"layout", Option::Value, "LAYOUT", "bthd (default) or bhtd"},
       {"size", Option::AssignmentCommas, "AXIS=N,...", "sizes of axes that no input has"},

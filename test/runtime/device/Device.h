@@ -10,9 +10,7 @@
 
 #include "Kernel.h"
 #include "mixwright/device.h"
-extern "C" {
 #include "runtime/gpu/driver.h"
-}
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
