@@ -27,3 +27,9 @@ config.substitutions.append(
 for tool in ["qemu-x86_64", "qemu-aarch64", "aarch64-linux-gnu-gcc", "ptxas"]:
     if shutil.which(tool):
         config.available_features.add(tool)
+
+# Headers that only some tests need.
+cuda_include = os.path.join(os.environ.get("CUDA_PATH", "/usr/local/cuda"), "include")
+if os.path.exists(os.path.join(cuda_include, "cuda.h")):
+    config.available_features.add("cuda-headers")
+config.substitutions.append(("%cuda_include", cuda_include))
