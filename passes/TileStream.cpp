@@ -190,6 +190,15 @@ Tile PhaseEmitter::makeFinite(const Tile &maximum) {
                 [](ElementBuilder &body) { return buildFinite(body, body.elements[0]); });
 }
 
+/// A maximum that is subtracted from logits before their exponentials need not be NaN where a
+/// logit is: the weight of that one is. What a target does with NaN here is free.
+static Tile ignoreNan(Tile maximum) {
+  if (auto op = maximum.value.getDefiningOp<linalg::GenericOp>())
+    for (auto larger : op.getBlock()->getOps<arith::MaximumFOp>())
+      larger.setFastmath(arith::FastMathFlags::nnan);
+  return maximum;
+}
+
 /// `a` and `b` reduced to one, over the axes of `a`.
 Tile PhaseEmitter::combine(ReduceKind kind, const Tile &a, const Tile &b) {
   return tb.map(
@@ -208,7 +217,8 @@ SmallVector<Tile> PhaseEmitter::onlineStep(const KeyBlock &block, const KeyJob &
   Tile logits = get(job.logits, block.env);
   promiseBand(block, logits);
   Tile scores = applyMask(block, logits, tb.identity(ReduceKind::Max, tb.element));
-  Tile next = combine(ReduceKind::Max, maximum, tb.reduce(ReduceKind::Max, scores, job.reduced));
+  Tile largest = ignoreNan(tb.reduce(ReduceKind::Max, scores, job.reduced));
+  Tile next = ignoreNan(combine(ReduceKind::Max, maximum, largest));
   Tile shift = makeFinite(next);
   Tile decay = expShifted(maximum, shift);
   Tile weights = expShifted(scores, shift);

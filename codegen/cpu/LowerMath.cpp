@@ -25,6 +25,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/SymbolTable.h"
+#include "llvm/TargetParser/Triple.h"
 
 namespace mix::cpu {
 #define GEN_PASS_DEF_CPULOWERMATH
@@ -188,6 +189,32 @@ Value Lowering::expand(ImplicitLocOpBuilder &b, Operation *op) {
   return Polynomials(b, type, chip.fusesMultiplyAdd).apply(op, x);
 }
 
+/// A quotient by a constant is a product: a division takes as long as seven of them. Null if the
+/// reciprocal is no normal number, and for f64, which is for checking.
+static Value emitQuotient(ImplicitLocOpBuilder &b, arith::DivFOp op) {
+  auto divisor = dyn_cast_or_null<FloatAttr>(getUniformConstant(op.getRhs()));
+  if (!divisor || !divisor.getType().isF32())
+    return {};
+  APFloat reciprocal = APFloat(1.0f) / divisor.getValue();
+  if (!reciprocal.isNormal())
+    return {};
+  Type type = op.getType();
+  TypedAttr factor = b.getFloatAttr(divisor.getType(), reciprocal);
+  if (auto vector = dyn_cast<VectorType>(type))
+    factor = DenseElementsAttr::get(vector, Attribute(factor));
+  return arith::MulFOp::create(b, op.getLhs(), arith::ConstantOp::create(b, factor));
+}
+
+/// A maximum that need not keep NaN is one instruction of x86, which takes the second operand
+/// where one is NaN. (Elsewhere one that keeps NaN is, too.) Null for others.
+static Value emitOrderedMaximum(ImplicitLocOpBuilder &b, arith::MaximumFOp op, const Chip &chip) {
+  bool keepsNan = !bitEnumContainsAny(op.getFastmath(), arith::FastMathFlags::nnan);
+  if (keepsNan || !llvm::Triple(chip.triple).isX86())
+    return {};
+  Value isLarger = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, op.getRhs(), op.getLhs());
+  return arith::SelectOp::create(b, isLarger, op.getRhs(), op.getLhs());
+}
+
 /// A maximum that keeps NaN takes three instructions, twice as many if it has to tell the
 /// zeros apart, which no program can rely on.
 static void ignoreSignOfZero(Operation *op) {
@@ -197,11 +224,18 @@ static void ignoreSignOfZero(Operation *op) {
 }
 
 void Lowering::lower(Operation *op) {
-  if (isa<arith::MaximumFOp, arith::MinimumFOp>(op))
-    return ignoreSignOfZero(op);
   ImplicitLocOpBuilder b(op->getLoc(), op);
   Value result;
-  if (isa<arith::ExtFOp, arith::TruncFOp>(op)) {
+  if (auto quotient = dyn_cast<arith::DivFOp>(op)) {
+    result = emitQuotient(b, quotient);
+    if (!result)
+      return;
+  } else if (isa<arith::MaximumFOp, arith::MinimumFOp>(op)) {
+    auto maximum = dyn_cast<arith::MaximumFOp>(op);
+    result = maximum ? emitOrderedMaximum(b, maximum, chip) : Value();
+    if (!result)
+      return ignoreSignOfZero(op);
+  } else if (isa<arith::ExtFOp, arith::TruncFOp>(op)) {
     result = lowerConversion(b, op, chip);
     if (!result)
       return;
@@ -239,7 +273,8 @@ struct LowerMath : cpu::impl::CpuLowerMathBase<LowerMath> {
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       if (isa_and_nonnull<math::MathDialect>(op->getDialect()) ||
-          isa<arith::MaximumFOp, arith::MinimumFOp, arith::ExtFOp, arith::TruncFOp>(op))
+          isa<arith::DivFOp, arith::MaximumFOp, arith::MinimumFOp, arith::ExtFOp, arith::TruncFOp>(
+              op))
         ops.push_back(op);
     });
     Lowering lowering(getOperation(), *row);
