@@ -8,7 +8,7 @@
 #include "codegen/TilePlaces.h"
 #include "codegen/cpu/Memory.h"
 #include "codegen/cpu/Passes.h"
-#include "codegen/cpu/ProductStarts.h"
+#include "codegen/cpu/ProductFusion.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/Pass/Pass.h"
 
@@ -55,7 +55,7 @@ struct AssignBuffers : mix::cpu::impl::CpuAssignBuffersBase<AssignBuffers> {
       phase.emitError(llvm::toString(row.takeError()));
       return signalPassFailure();
     }
-    sinkProductStarts(phase);
+    gatherElementwiseWork(phase);
     int64_t lanes = getPhaseLanes(phase, *row);
     auto getBytes = [=](RankedTensorType type) { return getTileBytes(type, lanes); };
     auto getTemporary = [=](Operation *op) { return getTemporaryBytes(op, lanes); };

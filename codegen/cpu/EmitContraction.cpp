@@ -99,10 +99,14 @@ public:
   /// The accumulators at a position of the loops before anything is added.
   using ReadStart = llvm::function_ref<Value(ArrayRef<Value>)>;
 
+  /// What is stored of an accumulator at a position of the loops.
+  using Finish = llvm::function_ref<Value(ArrayRef<Value>, Value)>;
+
   ContractionEmitter(KernelBuilder &k, PhaseEmitter::LinalgLoops &loops, ContractionLoops kernel,
-                     ReadStart readStart)
-      : k(k), loops(loops), kernel(kernel), readStart(readStart), lhs(loops.operands[kernel.lhs]),
-        rhs(loops.operands[kernel.rhs]), position(loops.sizes.size(), k.constant(0)),
+                     ReadStart readStart, Finish finish)
+      : k(k), loops(loops), kernel(kernel), readStart(readStart), finish(finish),
+        lhs(loops.operands[kernel.lhs]), rhs(loops.operands[kernel.rhs]),
+        position(loops.sizes.size(), k.constant(0)),
         rows(kernel.row < 0 ? 1 : loops.sizes[kernel.row]),
         vectors(llvm::divideCeil(loops.sizes[kernel.vector], k.lanes)) {
     block = chooseBlock(k.chip, rows, vectors);
@@ -150,6 +154,7 @@ private:
   PhaseEmitter::LinalgLoops &loops;
   const ContractionLoops kernel;
   ReadStart readStart;
+  Finish finish;
   const Tile &lhs, &rhs;
   SmallVector<Value> position;
   const int64_t rows, vectors;
@@ -253,7 +258,9 @@ void ContractionEmitter::emitProduct(RegisterTile shape) {
   sums = reduce(micro, reductions, sums);
   for (int64_t loop : reductions)
     position[loop] = k.constant(0);
-  writeBlock(shape, [&](int64_t row, int64_t vector) { return micro.at(sums, row, vector); });
+  writeBlock(shape, [&](int64_t row, int64_t vector) {
+    return finish(shifted(row, vector), micro.at(sums, row, vector));
+  });
 }
 
 void ContractionEmitter::emitBlock(RegisterTile shape) {
@@ -304,18 +311,31 @@ void ContractionEmitter::walk(ArrayRef<int64_t> order) {
   }
 }
 
-void PhaseEmitter::emitContraction(LinalgLoops &loops, ContractionLoops kernel,
-                                   LinalgLoops *start) {
-  auto readStart = [&](ArrayRef<Value> at) {
-    if (!start)
-      return k.read(loops.operands[2], loops.offset(k, 2, at), k.lanes);
-    SmallVector<Value> position(start->sizes.size());
+void PhaseEmitter::emitContraction(LinalgLoops &loops, ContractionLoops kernel, LinalgLoops *start,
+                                   LinalgLoops *end) {
+  // The position of an accumulator in a tile of accumulators.
+  auto getPosition = [&](ArrayRef<Value> at, const LinalgLoops &elementwise) {
+    SmallVector<Value> position(elementwise.sizes.size());
     for (int64_t loop = 0, e = loops.sizes.size(); loop < e; ++loop)
       if (int64_t dim = loops.accesses[2].getDimension(loop); dim >= 0)
         position[dim] = at[loop];
-    return k.broadcast(emitBody(*start, position, {}).front(), k.lanes);
+    return position;
   };
-  ContractionEmitter emitter(k, loops, kernel, readStart);
+  auto readStart = [&](ArrayRef<Value> at) {
+    if (!start)
+      return k.read(loops.operands[2], loops.offset(k, 2, at), k.lanes);
+    return k.broadcast(emitBody(*start, getPosition(at, *start), {}).front(), k.lanes);
+  };
+  auto finish = [&](ArrayRef<Value> at, Value sum) {
+    if (!end)
+      return sum;
+    end->held.assign(end->op->getNumOperands(), Value());
+    for (OpOperand *operand : end->op.getDpsInputOperands())
+      if (operand->get() == loops.op->getResult(0))
+        end->held[operand->getOperandNumber()] = sum;
+    return k.broadcast(emitBody(*end, getPosition(at, *end), {}).front(), k.lanes);
+  };
+  ContractionEmitter emitter(k, loops, kernel, readStart, finish);
   emitter.takeShare(prefetches);
   emitter.useBands(scalars);
   emitter.emit();

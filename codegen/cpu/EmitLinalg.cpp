@@ -7,7 +7,7 @@
 
 #include "codegen/cpu/LinalgLoops.h"
 #include "codegen/cpu/Memory.h"
-#include "codegen/cpu/ProductStarts.h"
+#include "codegen/cpu/ProductFusion.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -104,38 +104,64 @@ LogicalResult PhaseEmitter::emitLinalg(linalg::LinalgOp op) {
   if (failed(loops.analyze()))
     return failure();
   bind(loops);
-  if (isProductStart(op) || emitTranspose(loops) || emitPack(loops))
+  if (isProductStart(op) || productEnds.contains(op) || emitTranspose(loops) || emitPack(loops))
     return success();
   loops.chooseVector(k.lanes);
   if (op.getNumLoops() == op.getNumParallelLoops()) {
     emitParallel(loops);
     return success();
   }
-  std::optional<LinalgLoops> start;
-  if (linalg::LinalgOp startOp = getProductStart(op)) {
-    start.emplace(startOp);
-    if (failed(start->analyze()))
-      return failure();
-    bind(*start);
-    start->chooseVector(k.lanes);
-  }
   bool isLane = loops.vector >= 0 && loops.kinds[loops.vector] == utils::IteratorType::reduction;
-  if (loops.vector >= 0 && !isLane && isContraction(op)) {
-    FailureOr<ContractionLoops> kernel = getContractionLoops(op, loops.accesses, loops.vector);
-    // The accumulators and what they start from have their lanes along one axis.
-    bool fits = !start || start->vector == (int64_t)start->sizes.size() - 1;
-    if (succeeded(kernel) && fits) {
-      emitContraction(loops, *kernel, start ? &*start : nullptr);
-      return success();
-    }
-  }
-  if (start)
+  if (loops.vector >= 0 && !isLane && emitProduct(loops))
+    return success();
+  if (linalg::LinalgOp startOp = getProductStart(op)) {
+    FailureOr<LinalgLoops> start = prepare(startOp);
+    if (failed(start))
+      return failure();
     emitParallel(*start);
+  }
   if (isLane)
     emitLaneReduction(loops);
   else
     emitReduction(loops);
   return success();
+}
+
+FailureOr<PhaseEmitter::LinalgLoops> PhaseEmitter::prepare(linalg::LinalgOp op) {
+  LinalgLoops loops(op);
+  if (failed(loops.analyze()))
+    return failure();
+  bind(loops);
+  loops.chooseVector(k.lanes);
+  return loops;
+}
+
+bool PhaseEmitter::emitProduct(LinalgLoops &loops) {
+  if (!isContraction(loops.op))
+    return false;
+  FailureOr<ContractionLoops> kernel = getContractionLoops(loops.op, loops.accesses, loops.vector);
+  if (failed(kernel))
+    return false;
+  // What is done to accumulators has its lanes where they have them.
+  auto fits = [](const LinalgLoops &elementwise) {
+    return elementwise.vector == (int64_t)elementwise.sizes.size() - 1;
+  };
+  FailureOr<LinalgLoops> start = failure(), end = failure();
+  if (linalg::LinalgOp op = getProductStart(loops.op)) {
+    start = prepare(op);
+    if (failed(start) || !fits(*start))
+      return false;
+  }
+  if (linalg::LinalgOp op = getProductEnd(loops.op, k.lanes)) {
+    end = prepare(op);
+    if (succeeded(end) && !fits(*end))
+      end = failure();
+  }
+  emitContraction(loops, *kernel, succeeded(start) ? &*start : nullptr,
+                  succeeded(end) ? &*end : nullptr);
+  if (succeeded(end))
+    productEnds.insert(end->op);
+  return true;
 }
 
 //===----------------------------------------------------------------------===//

@@ -110,10 +110,17 @@ private:
   void emitLaneReduction(LinalgLoops &loops);
   bool emitTranspose(LinalgLoops &loops);
   bool emitPack(LinalgLoops &loops);
+  /// The loops of an op, analysed, bound to their tiles, and with a vector loop.
+  mlir::FailureOr<LinalgLoops> prepare(mlir::linalg::LinalgOp op);
+  /// A product with the elementwise work before and after it (`ProductFusion.h`), if a
+  /// micro-kernel can walk it.
+  bool emitProduct(LinalgLoops &loops);
 
   // EmitContraction.cpp
-  /// `start`, if not null, is the elementwise op that makes the accumulators.
-  void emitContraction(LinalgLoops &loops, ContractionLoops kernel, LinalgLoops *start);
+  /// `start`, if not null, is the elementwise op that makes the accumulators, and `end` the one
+  /// that takes them.
+  void emitContraction(LinalgLoops &loops, ContractionLoops kernel, LinalgLoops *start,
+                       LinalgLoops *end);
 
   // EmitDecay.cpp
   Tile getTemporary(mlir::Operation *op);
@@ -135,6 +142,7 @@ private:
   mlir::IRMapping scalars;
   llvm::DenseMap<mlir::Value, Tile> tiles;
   llvm::DenseMap<mlir::Value, View> views;
+  llvm::DenseSet<mlir::Operation *> productEnds; ///< Emitted with their products.
   /// Stores whose tile was made in place, and whether it was (null: always).
   llvm::DenseMap<mlir::Operation *, mlir::Value> storedInPlace;
   Prefetches prefetches;
