@@ -67,6 +67,29 @@ func.func @maximum(%x: vector<4xf32>, %y: vector<4xf32>) -> vector<4xf32> {
   return %z : vector<4xf32>
 }
 
+// One that need not keep NaN is a single instruction of x86.
+// CHECK-LABEL: func.func @largest
+// CHECK: %[[C:.*]] = arith.cmpf ogt, %[[S:.*]], %[[M:.*]] : vector<4xf32>
+// CHECK: arith.select %[[C]], %[[S]], %[[M]]
+func.func @largest(%m: vector<4xf32>, %s: vector<4xf32>) -> vector<4xf32> {
+  %z = arith.maximumf %m, %s fastmath<nnan> : vector<4xf32>
+  return %z : vector<4xf32>
+}
+
+// A quotient by a constant is a product, if the reciprocal is a normal number.
+// CHECK-LABEL: func.func @quotients
+// CHECK: %[[R:.*]] = arith.constant dense<2.000000e-02> : vector<4xf32>
+// CHECK: arith.mulf %{{.*}}, %[[R]]
+// CHECK: arith.divf
+// CHECK: return
+func.func @quotients(%x: vector<4xf32>) -> vector<4xf32> {
+  %n = arith.constant dense<50.0> : vector<4xf32>
+  %tiny = arith.constant dense<1.0e-45> : vector<4xf32>
+  %y = arith.divf %x, %n : vector<4xf32>
+  %z = arith.divf %y, %tiny : vector<4xf32>
+  return %z : vector<4xf32>
+}
+
 // A small constant power is a product.
 // CHECK-LABEL: func.func @square
 // CHECK: %[[Y:.*]] = arith.mulf %[[X:.*]], %[[X]] : vector<2xf64>
