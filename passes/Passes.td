@@ -388,8 +388,8 @@ def TileMixers : Pass<"mix-tile", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"form", "form", "std::string", "\"chunked\"",
-           "How affine scans run: 'chunked' or 'recurrent'; or 'step', for step forms, which "
-           "choose chunk, rows and keys themselves.">,
+           "How affine scans run: 'chunked' or 'recurrent'. Of step forms: 'step', for few tokens, "
+           "which chooses chunk, rows and keys itself, or 'prefill', in chunks.">,
     Option<"element", "element", "std::string", "\"f32\"",
            "The type of real tensors: 'f32', 'f64', 'bf16' or 'f16'.">,
     Option<"state", "state", "std::string", "\"\"",

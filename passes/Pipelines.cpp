@@ -34,7 +34,7 @@ void mix::buildNormalizePipeline(OpPassManager &manager) {
 }
 
 void mix::buildTilePipeline(OpPassManager &manager, const TileMixersOptions &options) {
-  if (options.form == "step") {
+  if (options.form == "step" || options.form == "prefill") {
     manager.addPass(createDeriveStep());
     manager.nest<func::FuncOp>().addPass(createCanonicalizerPass());
     manager.nest<func::FuncOp>().addPass(createCSEPass());

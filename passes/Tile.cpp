@@ -100,7 +100,7 @@ static std::optional<TileFailure> checkTypes(func::FuncOp mixer) {
 
 /// What the phases of a step form say besides: how sequences and caches grow.
 static void annotateStep(func::FuncOp function, StringAttr space, const TilePhase &phase,
-                         const TileSignature &signature) {
+                         const TileSignature &signature, int64_t cacheBlock) {
   Builder b(function.getContext());
   function->setAttr(kStepAttr, space);
   bool hasCache = llvm::any_of(signature.arguments, [](const TileSignature::Argument &argument) {
@@ -110,7 +110,7 @@ static void annotateStep(func::FuncOp function, StringAttr space, const TilePhas
     return;
   function->setAttr("mix.history",
                     b.getDictionaryAttr(b.getNamedAttr(getHistorySpace(space.getValue()), space)));
-  function->setAttr("tile.cache_block", b.getI64IntegerAttr(kCacheBlock));
+  function->setAttr("tile.cache_block", b.getI64IntegerAttr(cacheBlock));
   if (phase.onlyAppends()) {
     auto cache = cast<BlockArgument>(AppendOp(phase.appends.front()).getCache());
     function->setAttr("tile.heads_of",
@@ -124,10 +124,10 @@ struct TilePass : mix::impl::TileMixersBase<TilePass> {
 
   void runOnOperation() override {
     TileParameters parameters;
-    parameters.isChunked = form == "chunked";
-    parameters.isStep = form == "step";
+    parameters.isChunked = form == "chunked" || form == "prefill";
+    parameters.isStep = form == "step" || form == "prefill";
     if (!parameters.isChunked && !parameters.isStep && form != "recurrent")
-      return reject("form", form, "'chunked', 'recurrent' or 'step'");
+      return reject("form", form, "'chunked', 'recurrent', 'step' or 'prefill'");
     parameters.tensorElement = getRealType(element);
     if (!parameters.tensorElement)
       return reject("element", element, "'f32', 'f64', 'bf16' or 'f16'");
@@ -151,7 +151,7 @@ struct TilePass : mix::impl::TileMixersBase<TilePass> {
       if (size <= 0)
         return reject(name, std::to_string(size), "a positive number");
     // A step has few tokens, and reads keys in blocks that lie in one page of a cache.
-    if (parameters.isStep) {
+    if (parameters.isByToken()) {
       parameters.chunk = parameters.rows = 1;
       parameters.keys = kCacheBlock;
       parameters.splitRows = kSplitRows;
@@ -181,14 +181,15 @@ private:
 
   void tileMixer(func::FuncOp mixer, const TileParameters &parameters);
   void annotate(func::FuncOp function, func::FuncOp mixer, const TilePlan &plan, unsigned number,
-                const TileSignature &signature, const PhaseEmitter &emitter,
-                ArrayRef<StringRef> spaces);
+                const TileSignature &signature, const TileParameters &parameters,
+                const PhaseEmitter &emitter, ArrayRef<StringRef> spaces);
 };
 } // namespace
 
 void TilePass::annotate(func::FuncOp function, func::FuncOp mixer, const TilePlan &plan,
                         unsigned number, const TileSignature &signature,
-                        const PhaseEmitter &emitter, ArrayRef<StringRef> spaces) {
+                        const TileParameters &parameters, const PhaseEmitter &emitter,
+                        ArrayRef<StringRef> spaces) {
   Builder b(&getContext());
   auto describe = [&](unsigned n, StringRef name, StringRef kind, ArrayRef<StringRef> axes) {
     function.setArgAttr(n, kNameAttr, b.getStringAttr(name));
@@ -207,7 +208,7 @@ void TilePass::annotate(func::FuncOp function, func::FuncOp mixer, const TilePla
     describe(next++, "w" + std::to_string(n), "workspace", getAxes(plan.getStoredType(value)));
   }
   for (StringRef state : signature.stateNames)
-    if (form != "step")
+    if (!parameters.isStep)
       function.setArgAttr(next++, "tile.given", b.getStringAttr(state));
 
   const TilePhase &phase = plan.phases[number];
@@ -224,7 +225,7 @@ void TilePass::annotate(func::FuncOp function, func::FuncOp mixer, const TilePla
   }
   function->setAttr("mix.spaces", b.getStrArrayAttr(spaces));
   if (auto space = mixer->getAttrOfType<StringAttr>(kStepAttr))
-    annotateStep(function, space, plan.phases[number], signature);
+    annotateStep(function, space, plan.phases[number], signature, parameters.keys);
   if (Attribute blocks = mixer->getAttr(kBlocksAttr))
     function->setAttr(kBlocksAttr, blocks);
 }
@@ -237,9 +238,10 @@ void TilePass::tileMixer(func::FuncOp mixer, const TileParameters &parameters) {
     ++numNotTiled;
   };
   if (parameters.isStep != mixer->hasAttr(kStepAttr))
-    return giveUp({mixer.getLoc(), parameters.isStep
-                                       ? "the form 'step' needs its step form (mix-derive-step)"
-                                       : "a step form has the form 'step' only"});
+    return giveUp(
+        {mixer.getLoc(), parameters.isStep
+                             ? "the form '" + form + "' needs its step form (mix-derive-step)"
+                             : "a step form has the forms 'step' and 'prefill' only"});
   TileSignature signature = makeSignature(mixer);
   std::optional<TileFailure> failure = checkTypes(mixer);
   TilePlan plan;
@@ -259,7 +261,7 @@ void TilePass::tileMixer(func::FuncOp mixer, const TileParameters &parameters) {
   OpBuilder builder(mixer);
   for (auto [n, function] : llvm::enumerate(functions)) {
     emitters[n]->addWorkspaces();
-    annotate(*function, mixer, plan, n, signature, *emitters[n], spaces);
+    annotate(*function, mixer, plan, n, signature, parameters, *emitters[n], spaces);
     builder.insert(function.release());
     ++numPhases;
   }

@@ -268,8 +268,9 @@ Tile PhaseEmitter::load(Value view, ArrayRef<Access> accesses) {
 }
 
 /// Stores a tile of a value whose stored type is `type`. `row` is the first position
-/// along the token axis, if there is one. A split phase stores its part.
-void PhaseEmitter::store(Tile tile, Value view, RankedTensorType type, Value row) {
+/// along the token axis, if there is one, which the tile has as the axis `label`. A split
+/// phase stores its part.
+void PhaseEmitter::store(Tile tile, Value view, RankedTensorType type, Value row, StringRef label) {
   Axes axes;
   SmallVector<Value> offsets;
   for (auto [dim, axis] : llvm::enumerate(getAxes(type))) {
@@ -280,7 +281,7 @@ void PhaseEmitter::store(Tile tile, Value view, RankedTensorType type, Value row
     bool isRow = row && axis == rowSpace;
     if (!isRow && type.isDynamicDim(dim))
       fail(tb.loc, "a tile needs the whole axis '" + axis + "', whose size is not static", type);
-    axes.push_back(isRow ? StringRef(kRow) : axis);
+    axes.push_back(isRow ? label : axis);
     offsets.push_back(isRow ? row : axis == blockAxis ? blockStart : tb.index(0));
   }
   Tile full = tb.spread(tile, axes);
@@ -356,7 +357,11 @@ void PhaseEmitter::storeRows() {
     appendRows(append);
 }
 
-/// Stores the new rows of a cache, at the row slot, behind those of earlier calls.
+/// One row of a tile, where rows are stored one by one.
+static constexpr llvm::StringLiteral kOneRow = "one";
+
+/// Stores the new rows of a cache, at the row slot, behind those of earlier calls: one by one,
+/// since neighbours may lie in different pages.
 void PhaseEmitter::appendRows(AppendOp append) {
   Value rows = append.getRows();
   auto type = cast<RankedTensorType>(rows.getType());
@@ -376,10 +381,20 @@ void PhaseEmitter::appendRows(AppendOp append) {
     tile = get(bind ? bind.getSource() : rows, env);
   }
   Value position = getPosition();
+  tb.setSize(kOneRow, 1);
   inScope(rowScope, [&] {
     tb.loc = append.getLoc();
-    Value row = arith::AddIOp::create(tb.builder, tb.loc, position, slots[rowSlot].offset);
-    store(tile, getArgument(view.getArgNumber()), type, row);
+    Value first = tb.indexOp<arith::AddIOp>(position, slots[rowSlot].offset);
+    if (parameters.isByToken())
+      return store(tile, getArgument(view.getArgNumber()), type, first);
+    auto storeRow = [&](unsigned, Value number, ArrayRef<Tile>) -> SmallVector<Tile> {
+      Tile row = tile.has(kRow) ? tb.extract(tile, kRow, number) : tile;
+      Value at = tb.indexOp<arith::AddIOp>(first, number);
+      store(row, getArgument(view.getArgNumber()), type, at, kOneRow);
+      return {};
+    };
+    Value count = tb.indexOp<arith::MinSIOp>(getRowsLeft(), tb.index(tb.getSize(kRow)));
+    loop(rowScope, tb.index(0), count, 1, {}, storeRow);
   });
 }
 
@@ -580,7 +595,7 @@ func::FuncOp PhaseEmitter::emit() {
     blockStart =
         arith::MulIOp::create(tb.builder, tb.loc, grid.getInductionVar(0), tb.index(featureBlock));
   if (phase.isSequential) {
-    parameters.isStep ? emitSteps() : emitSequential();
+    parameters.isByToken() ? emitSteps() : emitSequential();
   } else if (isSplit) {
     emitSplit(grid);
   } else {

@@ -36,6 +36,7 @@
 namespace mix {
 
 struct TileParameters {
+  /// Chunks of tokens, or one token after the other; and whether the mixer is a step form.
   bool isChunked, isStep;
   /// The types of real tiles and workspaces; of inputs, params and outputs; and of states.
   mlir::Type element, tensorElement, stateElement;
@@ -44,8 +45,11 @@ struct TileParameters {
   int64_t chunk, rows, keys, featureBlock;
   /// The most elements of the states of a task, if they can be cut; 0: any number.
   int64_t stateElements = 0;
-  /// Of a step form: tokens of the sequence that a task of a split reduction walks.
+  /// Tokens of the sequence that a task of a split reduction walks; 0: none is split.
   int64_t splitRows = 0;
+
+  /// A step of few tokens, each of which updates the states where they are.
+  bool isByToken() const { return isStep && !isChunked; }
 };
 
 /// The arguments of every phase of a mixer, before its workspaces and the `given` flags.
@@ -198,7 +202,8 @@ private:
   };
   Access getWholeAxis(mlir::RankedTensorType type, unsigned dim);
   Tile load(mlir::Value view, llvm::ArrayRef<Access> accesses);
-  void store(Tile tile, mlir::Value view, mlir::RankedTensorType type, mlir::Value row);
+  void store(Tile tile, mlir::Value view, mlir::RankedTensorType type, mlir::Value row,
+             llvm::StringRef label = kRow);
   void storeRows();
   void appendRows(AppendOp append);
   void storeFinal(mlir::Value final, const Tile &tile);

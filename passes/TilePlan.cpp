@@ -282,6 +282,8 @@ void TilePlan::findSplits(func::FuncOp mixer, int64_t splitRows) {
     return;
   Builder b(mixer.getContext());
   history = b.getStringAttr(getHistorySpace(step.getValue())).getValue();
+  if (splitRows == 0)
+    return;
   auto isOverHistory = [&](Attribute list) {
     SmallVector<StringRef> names(cast<ArrayAttr>(list).getAsValueRange<StringAttr>());
     SmallVector<StringRef> walked = getIndexAxes(names);

@@ -83,7 +83,7 @@ SmallVector<Tile> PhaseEmitter::rowLoop(ArrayRef<Tile> states, ArrayRef<Tile> ou
   llvm::append_range(tiles, outputs);
   Value start = slots[rowSlot].offset;
   // A step takes one token at a time.
-  if (parameters.isStep) {
+  if (parameters.isByToken()) {
     Value row = tb.index(0);
     unsigned slot = addSlot({"", rowSpace, start, row, rowScope});
     SmallVector<Tile> next, outs;

@@ -8,7 +8,7 @@
 // RUN: not mix-opt %s --mix-tile="element=f64 state=bf16" 2>&1 | FileCheck %s --check-prefix=STATE
 // RUN: not mix-opt %s --mix-tile=keys=0 2>&1 | FileCheck %s --check-prefix=KEYS
 //
-// FORM: error: option 'form' of mix-tile expects 'chunked', 'recurrent' or 'step', got 'fast'
+// FORM: error: option 'form' of mix-tile expects 'chunked', 'recurrent', 'step' or 'prefill', got 'fast'
 // ELEMENT: error: option 'element' of mix-tile expects 'f32', 'f64', 'bf16' or 'f16', got 'f8'
 // STATE: error: option 'state' of mix-tile expects '', or with tiles of f32 'bf16' or 'f16', got 'bf16'
 // KEYS: error: option 'keys' of mix-tile expects a positive number, got '0'

@@ -25,11 +25,11 @@ static bool hasFewTokens(const Signature &signature, const SizeMap &sizes) {
 Expected<FormChoice> mix::driver::parseForm(StringRef text) {
   if (text == "auto")
     return FormChoice();
-  for (Form form : {Form::Chunked, Form::Recurrent, Form::Step, Form::Reference})
+  for (Form form : {Form::Chunked, Form::Recurrent, Form::Step, Form::Prefill, Form::Reference})
     if (text == getFormName(form))
       return FormChoice(form);
   return llvm::createStringError(
-      "--form: expected auto, chunked, recurrent, step or reference, got '" + text + "'");
+      "--form: expected auto, chunked, recurrent, step, prefill or reference, got '" + text + "'");
 }
 
 llvm::SmallVector<Form, 2> mix::driver::getCandidates(FormChoice wanted) {

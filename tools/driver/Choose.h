@@ -16,7 +16,7 @@ namespace mix::driver {
 /// What a user asks for: one form, or none: the fastest that can be derived.
 using FormChoice = std::optional<Form>;
 
-/// "auto", "chunked", "recurrent", "step", "reference". Error: none of these.
+/// "auto", "chunked", "recurrent", "step", "prefill", "reference". Error: none of these.
 llvm::Expected<FormChoice> parseForm(llvm::StringRef text);
 
 /// The forms to try, in order, that a kernel can have: the one that was asked for, or

@@ -27,7 +27,7 @@ using llvm::StringRef;
 char NotDerivedError::ID = 0;
 
 StringRef mix::driver::getFormName(Form form) {
-  static constexpr StringRef names[] = {"chunked", "recurrent", "step", "reference"};
+  static constexpr StringRef names[] = {"chunked", "recurrent", "step", "prefill", "reference"};
   return names[static_cast<int>(form)];
 }
 

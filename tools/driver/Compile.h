@@ -15,10 +15,14 @@
 namespace mix::driver {
 
 /// The ways in which a mixer can run. The reference is the evaluator.
-enum class Form { Chunked, Recurrent, Step, Reference };
+enum class Form { Chunked, Recurrent, Step, Prefill, Reference };
 
-/// "chunked", "recurrent", "step", "reference".
+/// "chunked", "recurrent", "step", "prefill", "reference".
 llvm::StringRef getFormName(Form form);
+
+/// Whether calls of the form go on where others ended: they have a position, states in place
+/// and caches.
+inline bool goesOn(Form form) { return form == Form::Step || form == Form::Prefill; }
 
 /// How phases are cut into tiles; 0 leaves the choice to the compiler.
 struct TileSizes {

@@ -129,7 +129,7 @@ static void poison(Tensor &tensor) {
 static void makeCache(const mixwright_kernel &kernel, const mixwright_arg &arg,
                       const Signature &signature, const CacheLayout &layout, Call &call) {
   int64_t rows = layout.rows;
-  int64_t wrapped = llvm::alignTo(arg.window + layout.newTokens - 1, kernel.cache_block);
+  int64_t wrapped = llvm::alignTo(arg.window + layout.newTokens - 1, layout.block);
   if (layout.wrapsWindows && arg.window > 0)
     rows = std::min(rows, wrapped);
   bool hasBatch = call.shape.layout != MIXWRIGHT_SINGLE || call.shape.isPacked();
@@ -282,14 +282,14 @@ static void joinOutputs(const Signature &signature, StringRef axis, const Range 
   }
 }
 
-Expected<CallResult> mix::driver::runInSteps(const mixwright_kernel &kernel,
-                                             const Signature &signature, StringRef axis,
-                                             const Call &whole, const StepPlan &plan,
-                                             const ThreadPool &pool) {
+Expected<CallResult> mix::driver::runInSteps(StepKernels kernels, const Signature &signature,
+                                             StringRef axis, const Call &whole,
+                                             const StepPlan &plan, const ThreadPool &pool) {
   CallResult joined;
   std::vector<int64_t> positions(whole.shape.batch, 0);
   TensorMap memory, tables;
-  for (const std::vector<int64_t> &counts : plan.counts) {
+  for (auto [number, counts] : llvm::enumerate(plan.counts)) {
+    const mixwright_kernel &kernel = *kernels[number % kernels.size()];
     Range range{positions, counts};
     Expected<Call> call = takeCall(signature, axis, whole, range, plan.isPacked);
     if (!call)

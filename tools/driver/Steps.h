@@ -42,6 +42,7 @@ struct CacheLayout {
   int64_t pageRows = 0;      ///< > 0: in pages, in an order that is shuffled
   int64_t newTokens = 0;     ///< the most that a call appends
   bool wrapsWindows = false; ///< a cache with a window has no more rows than that needs
+  int64_t block = 1;         ///< and those are a multiple of so many
 };
 
 /// Whether a kernel keeps a window of some rows, and the largest such window.
@@ -60,10 +61,13 @@ struct StepPlan {
   CacheLayout caches;
 };
 
+/// Kernels of one mixer that take turns: they keep the same states and caches.
+using StepKernels = llvm::ArrayRef<const mixwright_kernel *>;
+
 /// Runs a call in layout BTHD, from the beginning of its sequences, as the plan says, and
 /// joins the outputs. `axis` is the token axis that the calls walk along. The final states
 /// are those that the mixer declares.
-llvm::Expected<CallResult> runInSteps(const mixwright_kernel &kernel, const Signature &signature,
+llvm::Expected<CallResult> runInSteps(StepKernels kernels, const Signature &signature,
                                       llvm::StringRef axis, const Call &whole, const StepPlan &plan,
                                       const ThreadPool &pool);
 

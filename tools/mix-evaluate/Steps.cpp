@@ -16,6 +16,8 @@ using namespace mix;
 using llvm::Error;
 using llvm::Expected;
 
+static constexpr int64_t kFewTokens = 4;
+
 //===----------------------------------------------------------------------===//
 // Signatures
 //===----------------------------------------------------------------------===//
@@ -45,7 +47,9 @@ std::optional<StepSignature> mix::getStepSignature(ModuleOp module, StringRef mi
   auto space = function ? function->getAttrOfType<StringAttr>(kStepAttr) : StringAttr();
   if (!space)
     return std::nullopt;
-  StepSignature signature{space.str(), "", {}};
+  auto form = function->getAttrOfType<StringAttr>("tile.form");
+  bool isPrefill = form && form.getValue() == "prefill";
+  StepSignature signature{space.str(), "", isPrefill ? 100 : kFewTokens, {}};
   for (auto [n, type] : llvm::enumerate(function.getArgumentTypes())) {
     DictionaryAttr attributes = function.getArgAttrDict(n);
     StringRef kind = getText(attributes, kKindAttr), name = getText(attributes, kNameAttr);
@@ -141,7 +145,8 @@ Expected<Evaluation> mix::evaluateInSteps(const StepSignature &signature,
   Evaluation result;
   int64_t position = 0;
   do {
-    int64_t count = std::min<int64_t>(total - position, 1 + engine() % 4);
+    int64_t most = engine() % 2 ? signature.mostTokens : kFewTokens;
+    int64_t count = std::min<int64_t>(total - position, 1 + engine() % most);
     llvm::StringMap<Array> given, states;
     for (const auto &entry : inputs)
       given[entry.getKey()] = slice(entry.getValue(), signature.space, position, count);

@@ -18,6 +18,7 @@ namespace mix {
 struct StepSignature {
   std::string space;    ///< The tokens of a call: "T".
   std::string position; ///< The name of the position.
+  int64_t mostTokens;   ///< In a call: few of a step, several chunks of a prefill.
   /// Caches by name: their axes and sizes, -1 for the axis of all tokens.
   llvm::StringMap<Array> caches;
 };
@@ -30,8 +31,8 @@ std::optional<StepSignature> getStepSignature(mlir::ModuleOp module, llvm::Strin
 using StepFn = std::function<llvm::Expected<Evaluation>(const llvm::StringMap<Array> &inputs,
                                                         const llvm::StringMap<Array> &states)>;
 
-/// Cuts a sequence into calls of 1 to 4 tokens, at places that `seed` draws, and carries
-/// states and caches from one to the next. New rows of a cache start as NaN.
+/// Cuts a sequence into calls of 1 to 4 tokens, or now and then of as many as the program is
+/// made for, at places that `seed` draws, and carries states and caches from one to the next. New rows of a cache start as NaN.
 llvm::Expected<Evaluation> evaluateInSteps(const StepSignature &signature,
                                            const llvm::StringMap<Array> &inputs, uint64_t seed,
                                            const StepFn &step);

@@ -59,6 +59,7 @@ struct BenchResult {
   /// Of a step: what it keeps, read and written; and the bandwidth of updating that much.
   int64_t stateBytes = 0, cacheBytes = 0;
   Samples inPlace;
+  bool isWhole = true; ///< sequences begin with this call
 
   double getGigabytesPerSecond() const {
     return static_cast<double>(bytes) / seconds.getMedian() * 1e-9;
@@ -96,7 +97,7 @@ Error measure(BoundKernel &kernel, const ThreadPool &pool, BenchResult &result) 
   int64_t repeats = std::max<int64_t>(1, static_cast<int64_t>(leastSampleSeconds / once));
   StreamBandwidth stream(result.threads);
   std::optional<InPlaceBandwidth> inPlace;
-  if (result.stateBytes > 0)
+  if (result.form == Form::Step && result.stateBytes > 0)
     inPlace.emplace(result.stateBytes / 2, result.threads);
   double spent = 0;
   while (result.seconds.values.size() < leastSamples ||
@@ -244,10 +245,12 @@ Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
   result.flops = countFlops(program->getMixer(), *shape);
   result.bytes = countTensorBytes(signature, *shape, result.types, call.inputs);
 
-  if (result.form == Form::Step) {
-    Expected<int64_t> earlier = arguments.getNumber("cache", 0, 0);
+  if (goesOn(result.form)) {
+    // The first token of a sequence also sets the states up.
+    Expected<int64_t> earlier = arguments.getNumber("cache", result.form == Form::Step ? 1 : 0, 0);
     if (!earlier)
       return earlier.takeError();
+    result.isWhole = result.form == Form::Prefill && *earlier == 0;
     // What is kept is counted apart.
     Signature stateless = signature;
     stateless.states.clear();
@@ -255,7 +258,7 @@ Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
     makeStep(chosen->kernel->get(), signature, *earlier, call, result);
   } else if (arguments.has("cache")) {
     return llvm::createStringError(
-        "--cache: only the step form has earlier tokens; add --form step");
+        "--cache: only the forms step and prefill have earlier tokens; add --form step");
   }
   BoundKernel bound(chosen->kernel->get(), signature, call);
   if (*gpu) {
@@ -304,7 +307,7 @@ static void printText(const BenchResult &result, StringRef shape, llvm::raw_ostr
     return;
   }
   // What the definition asks for is known of whole sequences.
-  if (result.form != Form::Step)
+  if (result.isWhole)
     os << llvm::format("arithmetic   %.4g GFLOP by the definition, %.1f GFLOP/s: %.1f %% of the "
                        "peak of %.1f GFLOP/s\n",
                        1e-9 * result.flops, result.getGflops(), 100 * result.getPeakFraction(),
@@ -312,7 +315,7 @@ static void printText(const BenchResult &result, StringRef shape, llvm::raw_ostr
   os << llvm::format("memory       %.4g MB in tensors: %.1f %% of the bandwidth of %.1f GB/s\n",
                      1e-6 * static_cast<double>(result.bytes), 100 * result.getBandwidthFraction(),
                      result.bandwidth.getMedian());
-  if (result.form == Form::Step)
+  if (goesOn(result.form))
     os << llvm::format("kept         states %.4g MB and caches %.4g MB are touched\n",
                        1e-6 * static_cast<double>(result.stateBytes),
                        1e-6 * static_cast<double>(result.cacheBytes));
@@ -352,9 +355,10 @@ static void printJson(const BenchResult &result, StringRef shape, llvm::raw_ostr
   } else {
     problem["device"] = result.device;
   }
-  if (result.form == Form::Step) {
+  if (!result.isWhole)
     for (StringRef key : {"definition_flops", "gflops", "peak_fraction"})
       problem[key] = nullptr;
+  if (goesOn(result.form)) {
     problem["state_bytes"] = result.stateBytes;
     problem["cache_bytes"] = result.cacheBytes;
   }
@@ -400,9 +404,10 @@ Command mix::mixc::getBenchCommand() {
       "mixc bench examples/gated_delta_rule.mix --shape B=1,H=32,T=1024,K=128,V=128",
       {getShapeOption(),
        getPackingOption(),
-       {"form", Option::Value, "FORM", "auto (default), chunked, recurrent or step"},
+       {"form", Option::Value, "FORM", "auto (default), chunked, recurrent, step or prefill"},
        getTargetOption(),
-       {"cache", Option::Value, "N", "with --form step: earlier tokens (default: 0)"},
+       {"cache", Option::Value, "N",
+        "with --form step or prefill: earlier tokens (default: 1 or 0)"},
        getTypeOption(),
        getStateTypeOption(),
        {"json", Option::Flag, "", "print JSON (docs/json.md)"},

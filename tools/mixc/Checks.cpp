@@ -229,9 +229,9 @@ public:
     std::vector<SizeMap> sets = makeFeatureSizes(signature, options.sizes);
     if (Error error = plan(sets.back()))
       return std::move(error);
-    for (Form form : {Form::Chunked, Form::Recurrent, Form::Step})
+    for (Form form : {Form::Chunked, Form::Recurrent, Form::Step, Form::Prefill})
       for (TensorTypes types : options.types)
-        if (form != Form::Step || (!options.isForGpu() && !findTokenAxis(signature).empty()))
+        if (!goesOn(form) || (!options.isForGpu() && !findTokenAxis(signature).empty()))
           report.forms.push_back({form, types, "", {}, {}});
     if (llvm::any_of(options.types, [](TensorTypes t) { return t.type == ElementType::F64; }))
       report.forms.push_back({Form::Reference, ElementType::F64, "", {}, {}});
@@ -393,8 +393,16 @@ private:
       return kernel.takeError();
     form.notes = kernel->getNotes().vec();
     if (form.form == Form::Step) {
-      for (const StepCase &which : makeStepCases(kernel->get(), canStagger(signature)))
-        form.cases.push_back(checkStepCase(which, kernel->get(), features, form.types, program));
+      checkSteps(form, &kernel->get(), features, program);
+      return Error::success();
+    }
+    if (form.form == Form::Prefill) {
+      // What a prefill leaves is good if steps can go on from there.
+      Expected<CompiledKernel> step =
+          compile(spec, features, {Form::Step, form.types, options.chip});
+      if (!step)
+        return step.takeError();
+      checkSteps(form, {&kernel->get(), &step->get()}, features, program);
       return Error::success();
     }
     Runner run = [&](const Call &call) -> Expected<CallResult> {
@@ -471,16 +479,23 @@ private:
     return checked;
   }
 
-  CheckedCase checkStepCase(const StepCase &which, const mixwright_kernel &kernel,
-                            const SizeMap &features, TensorTypes types, Program &program) {
+  /// Checks kernels that take turns.
+  void checkSteps(CheckedForm &form, StepKernels kernels, const SizeMap &features,
+                  Program &program) {
+    for (const StepCase &which : makeStepCases(kernels, canStagger(signature)))
+      form.cases.push_back(checkStepCase(which, kernels, features, form.types, program));
+  }
+
+  CheckedCase checkStepCase(const StepCase &which, StepKernels kernels, const SizeMap &features,
+                            TensorTypes types, Program &program) {
     CheckedCase checked{which.name, formatSizes(signature, features), {}, "", false};
-    if (Error error = runStepCase(which, kernel, features, types, program, checked))
+    if (Error error = runStepCase(which, kernels, features, types, program, checked))
       checked.failure = toString(std::move(error));
     checked.passed = checked.failure.empty() && checked.comparison.isGood();
     return checked;
   }
 
-  Error runStepCase(const StepCase &which, const mixwright_kernel &kernel, const SizeMap &features,
+  Error runStepCase(const StepCase &which, StepKernels kernels, const SizeMap &features,
                     TensorTypes types, Program &program, CheckedCase &checked) {
     Expected<SizeMap> sizes = makeSizes(signature, features, which.tokens);
     if (!sizes)
@@ -504,16 +519,16 @@ private:
         return rounded.takeError();
       expected->rounded = std::move(*rounded);
     }
-    StepPlan plan = planSteps(kernel, which);
+    StepPlan plan = planSteps(kernels, which);
     StringRef axis = findTokenAxis(signature);
-    Expected<CallResult> result = runInSteps(kernel, signature, axis, call, plan, pool);
+    Expected<CallResult> result = runInSteps(kernels, signature, axis, call, plan, pool);
     if (!result)
       return result.takeError();
     checked.comparison = compare(*result, *expected);
     if (which.isStaggered)
       return Error::success();
     Expected<std::string> influence =
-        findStepInfluence(kernel, signature, axis, call, plan, *result);
+        findStepInfluence(kernels, signature, axis, call, plan, *result);
     if (!influence)
       return influence.takeError();
     checked.failure = *influence;

@@ -125,7 +125,7 @@ private:
 
   Expected<std::string> printHeader() const {
     std::vector<StepArgument> step;
-    if (request.form == Form::Step) {
+    if (goesOn(request.form)) {
       Expected<LoweredProgram> lowered = tile(spec, request.sizes, {request.form, request.types});
       if (!lowered)
         return lowered.takeError();
@@ -403,7 +403,7 @@ Command mix::mixc::getCompileCommand() {
        {"target", Option::Value, "CHIP,...", "native (default), x86-64-v4, sm_80, gfx942, ..."},
        {"emit", Option::Value, "WHAT,...", "default: obj,header"},
        {"output", Option::Value, "DIR", "where to (default: here)"},
-       {"form", Option::Value, "FORM", "auto (default), chunked, recurrent or step"},
+       {"form", Option::Value, "FORM", "auto (default), chunked, recurrent, step or prefill"},
        {"check-addresses", Option::Flag, "",
         "for tests of callers: every access of memory is checked; link\n"
         "with -fsanitize=address"},

@@ -118,7 +118,7 @@ static void printText(const Explanation &e, double balance, llvm::raw_ostream &o
       os << "  phase " << phase.name << ": operands of " << getTypeName(e.type) << " in "
          << phase.narrowProducts << " of " << phase.products
          << " products (inputs as they are, weights of a softmax rounded), else float32\n";
-  if (e.form == Form::Step)
+  if (e.form && goesOn(*e.form))
     printKept(e, os);
   os << llvm::format("\nper head: state %lld bytes, workspace %lld bytes\n",
                      static_cast<long long>(e.stateBytes),
@@ -196,7 +196,7 @@ static void printJson(const Explanation &e, double balance, llvm::raw_ostream &o
                       {"bytes_per_token", e.bytesPerToken},
                       {"intensity", e.getIntensity()},
                       {"machine_balance", balance}};
-  if (e.form == Form::Step) {
+  if (e.form && goesOn(*e.form)) {
     json::Array kept;
     for (const StepArgument &argument : e.kept)
       kept.push_back(toJson(argument));
@@ -260,7 +260,7 @@ Command mix::mixc::getExplainCommand() {
       "mixc explain examples/gated_delta_rule.mix --size T=4096,K=128,V=128",
       {{"size", Option::AssignmentCommas, "AXIS=N,...",
         "sizes of axes (default: 1024 tokens, 64 of others)"},
-       {"form", Option::Value, "FORM", "auto (default), chunked, recurrent or step"},
+       {"form", Option::Value, "FORM", "auto (default), chunked, recurrent, step or prefill"},
        getTypeOption(),
        {"json", Option::Flag, "", "print JSON (docs/json.md)"},
        getSetOption(),

@@ -172,7 +172,7 @@ static void explainForm(Spec &spec, FormChoice wanted, Explanation &result) {
       continue;
     }
     result.form = form;
-    if (form == Form::Step)
+    if (goesOn(form))
       for (StepArgument &argument : getStepArguments(*lowered->program.module))
         if (argument.isKept())
           result.kept.push_back(std::move(argument));

@@ -40,7 +40,7 @@ public:
        << "#ifndef " << guard << "\n#define " << guard << "\n\n#include \""
        << (hasDevices ? "mixwright/device.h" : "mixwright/runtime.h") << "\"\n\n"
        << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nenum {\n";
-    if (form == Form::Step)
+    if (goesOn(form))
       writeStep();
     else
       writeWhole();

@@ -54,7 +54,7 @@ Expected<std::unique_ptr<Gpu>> mix::mixc::openTarget(const Arguments &arguments,
         "'");
   if (arguments.has("cu-seqlens"))
     return llvm::createStringError("--target: kernels of GPUs take no packed sequences");
-  if (wanted == Form::Step || wanted == Form::Reference)
+  if (wanted && (goesOn(*wanted) || wanted == Form::Reference))
     return llvm::createStringError("--target: no GPU runs the " + getFormName(*wanted) + " form");
   return Gpu::open(target);
 }

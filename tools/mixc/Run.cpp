@@ -169,7 +169,7 @@ static Expected<CallResult> compute(const Arguments &arguments, Spec &spec, cons
   Expected<ThreadPool> pool = ThreadPool::create(*threads);
   if (!pool)
     return pool.takeError();
-  if (chosen->form == Form::Step)
+  if (goesOn(chosen->form))
     return runStep(arguments, spec.getSignature(), call, chosen->kernel->get(), *pool);
   BoundKernel bound(chosen->kernel->get(), spec.getSignature(), call);
   bound.poisonResults();
@@ -190,7 +190,7 @@ static Expected<int> run(const Arguments &arguments) {
   Expected<FormChoice> wanted = parseForm(arguments.get("form", "auto"));
   if (!wanted)
     return wanted.takeError();
-  bool isStep = *wanted == Form::Step;
+  bool isStep = *wanted && goesOn(**wanted);
   if (Error error = checkResultNames(arguments, signature, isStep))
     return std::move(error);
   if (!isStep)
@@ -226,8 +226,9 @@ static std::vector<Option> getRunOptions() {
       getPackingOption(),
       {"form", Option::Value, "FORM",
        "auto: the fastest that can be derived, and says so if\n"
-       "that is not chunked; chunked; recurrent; step; reference:\n"
-       "the definition in float64"},
+       "that is not chunked; chunked; recurrent; step and prefill,\n"
+       "which go on where other calls ended, with few tokens and\n"
+       "with many; reference: the definition in float64"},
       {"dtype", Option::Value, "TYPE", "f32, f64, bf16 or f16 (default: as the inputs)"},
       getStateTypeOption(),
       getTargetOption(),

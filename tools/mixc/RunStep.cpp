@@ -20,13 +20,13 @@ using llvm::StringRef;
 
 std::vector<Option> mix::mixc::getStepOptions() {
   return {{"position", Option::Value, "N|FILE",
-           "with --form step: how many tokens each sequence had\n"
+           "with --form step or prefill: how many tokens each sequence had\n"
            "before (default: 0)"},
           {"cache-rows", Option::Value, "N",
-           "with --form step: rows of caches that are made (default:\n"
+           "with --form step or prefill: rows of caches that are made (default:\n"
            "as many as there are tokens)"},
           {"block-table", Option::Value, "FILE",
-           "with --form step: the pages of each sequence (int32,\n"
+           "with --form step or prefill: the pages of each sequence (int32,\n"
            "[B, pages]); name=FILE,... for single caches"}};
 }
 
@@ -34,8 +34,8 @@ Error mix::mixc::refuseStepOptions(const Arguments &arguments) {
   for (const Option &option : getStepOptions())
     if (arguments.has(option.name))
       return createStringError("--" + option.name +
-                               ": only the step form goes on where other calls ended; add "
-                               "--form step");
+                               ": only the forms step and prefill go on where other calls "
+                               "ended; add --form step");
   return Error::success();
 }
 

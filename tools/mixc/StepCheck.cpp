@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/mixc/StepCheck.h"
+#include "tools/driver/Compile.h"
 #include "tools/mixc/PackedCheck.h"
 #include "llvm/ADT/STLExtras.h"
 #include <random>
@@ -17,46 +18,76 @@ using llvm::Error;
 using llvm::Expected;
 using llvm::StringRef;
 
-/// The most new tokens of a step, as when draft tokens are checked.
-static constexpr int64_t mostNewTokens = 4;
+/// The most new tokens of a step, as when draft tokens are checked, and of a prefill.
+static constexpr int64_t mostNewTokens = 4, mostPrefilled = 80;
 /// A window that is longer is not waited for: the definition takes too long on so many tokens.
 static constexpr int64_t longestWindow = 600;
 
-std::vector<StepCase> mix::mixc::makeStepCases(const mixwright_kernel &kernel, bool canStagger) {
+static bool isPrefill(const mixwright_kernel &kernel) {
+  return kernel.form == getFormName(Form::Prefill);
+}
+
+static int64_t getMostNewTokens(const mixwright_kernel &kernel) {
+  return isPrefill(kernel) ? mostPrefilled : mostNewTokens;
+}
+
+/// The largest that a number of any kernel is.
+static int64_t getMost(StepKernels kernels,
+                       llvm::function_ref<int64_t(const mixwright_kernel &)> getNumber) {
+  int64_t most = 0;
+  for (const mixwright_kernel *kernel : kernels)
+    most = std::max(most, getNumber(*kernel));
+  return most;
+}
+
+static int64_t getCacheBlock(StepKernels kernels) {
+  return getMost(kernels, [](const mixwright_kernel &kernel) { return kernel.cache_block; });
+}
+
+std::vector<StepCase> mix::mixc::makeStepCases(StepKernels kernels, bool canStagger) {
   std::vector<StepCase> cases;
-  cases.push_back({"T=37 in steps", 37, 2, 2});
-  cases.push_back({"T=37 in steps, pages", 37, 2, 2, false, false, /*isPaged=*/true});
-  cases.push_back({"T=21 in steps, shared heads", 21, 1, 3, /*sharesHeads=*/true});
+  bool hasPrefill = llvm::any_of(kernels, [](const auto *kernel) { return isPrefill(*kernel); });
+  int64_t tokens = hasPrefill ? 101 : 37, fewer = hasPrefill ? 85 : 21;
+  auto name = [&](int64_t count, StringRef what = "") {
+    return ("T=" + llvm::Twine(count) + (hasPrefill ? " in prefills and steps" : " in steps") +
+            (what.empty() ? "" : ", ") + what)
+        .str();
+  };
+  cases.push_back({name(tokens), tokens, 2, 2});
+  cases.push_back({name(tokens, "pages"), tokens, 2, 2, false, false, /*isPaged=*/true});
+  cases.push_back({name(fewer, "shared heads"), fewer, 1, 3, /*sharesHeads=*/true});
   if (canStagger)
-    cases.push_back({"T=37 in steps, own positions", 37, 3, 2, false, /*isStaggered=*/true,
+    cases.push_back({name(tokens, "own positions"), tokens, 3, 2, false, /*isStaggered=*/true,
                      /*isPaged=*/true});
-  int64_t window = getLargestWindow(kernel);
+  int64_t window = getMost(kernels, getLargestWindow);
   if (window > 0 && window <= longestWindow) {
     // Until every row of the ring has been used again.
-    int64_t tokens = 2 * (window + kernel.cache_block) + mostNewTokens;
+    int64_t rows = window + getCacheBlock(kernels) + (hasPrefill ? mostPrefilled : 0);
+    int64_t all = 2 * rows + mostNewTokens;
     for (bool isPaged : {false, true})
-      cases.push_back(
-          {"T=" + std::to_string(tokens) + " in steps, ring" + (isPaged ? " of pages" : ""), tokens,
-           1, 1, false, false, isPaged, /*wrapsWindows=*/true});
+      cases.push_back({name(all, isPaged ? "ring of pages" : "ring"), all, 1, 1, false, false,
+                       isPaged, /*wrapsWindows=*/true});
   }
   return cases;
 }
 
-StepPlan mix::mixc::planSteps(const mixwright_kernel &kernel, const StepCase &which) {
+StepPlan mix::mixc::planSteps(StepKernels kernels, const StepCase &which) {
   StepPlan plan;
   plan.isPacked = which.isStaggered;
   plan.caches.rows = which.tokens;
-  plan.caches.pageRows = which.isPaged ? kernel.cache_block : 0;
-  plan.caches.newTokens = mostNewTokens;
+  plan.caches.pageRows = which.isPaged ? getCacheBlock(kernels) : 0;
+  plan.caches.block = getCacheBlock(kernels);
+  plan.caches.newTokens = getMost(kernels, getMostNewTokens);
   plan.caches.wrapsWindows = which.wrapsWindows;
   std::mt19937 random(3);
   std::vector<int64_t> left(which.batch, which.tokens);
   while (llvm::any_of(left, [](int64_t tokens) { return tokens > 0; })) {
+    int64_t most = getMostNewTokens(*kernels[plan.counts.size() % kernels.size()]);
     std::vector<int64_t> counts(which.batch);
     for (auto [n, count] : llvm::enumerate(counts)) {
       bool asFirst = n > 0 && !which.isStaggered;
-      int64_t drawn = which.isStaggered ? static_cast<int64_t>(random() % (mostNewTokens + 1))
-                                        : 1 + static_cast<int64_t>(random() % mostNewTokens);
+      int64_t drawn = which.isStaggered ? static_cast<int64_t>(random() % (most + 1))
+                                        : 1 + static_cast<int64_t>(random() % most);
       count = asFirst ? counts.front() : std::min(drawn, left[n]);
       left[n] -= count;
     }
@@ -83,10 +114,9 @@ static Call takeSequence(const Signature &signature, const Call &whole, int64_t 
   return alone;
 }
 
-Expected<std::string> mix::mixc::findStepInfluence(const mixwright_kernel &kernel,
-                                                   const Signature &signature, StringRef axis,
-                                                   const Call &whole, const StepPlan &plan,
-                                                   const CallResult &result) {
+Expected<std::string> mix::mixc::findStepInfluence(StepKernels kernels, const Signature &signature,
+                                                   StringRef axis, const Call &whole,
+                                                   const StepPlan &plan, const CallResult &result) {
   Expected<ThreadPool> pool = ThreadPool::create(1);
   if (!pool)
     return pool.takeError();
@@ -97,7 +127,7 @@ Expected<std::string> mix::mixc::findStepInfluence(const mixwright_kernel &kerne
     own.caches.wrapsWindows = false;
     for (std::vector<int64_t> &counts : own.counts)
       counts = {counts[n]};
-    Expected<CallResult> again = runInSteps(kernel, signature, axis, alone, own, *pool);
+    Expected<CallResult> again = runInSteps(kernels, signature, axis, alone, own, *pool);
     if (!again)
       return again.takeError();
     std::string what =

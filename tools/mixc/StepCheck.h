@@ -22,17 +22,18 @@ struct StepCase {
   bool wrapsWindows = false;
 };
 
-/// The calls to check a kernel with; `canBePacked` says whether sequences may have different
-/// numbers of new tokens in one call.
-std::vector<StepCase> makeStepCases(const mixwright_kernel &kernel, bool canStagger);
+/// The calls to check kernels with that take turns; `canStagger` says whether sequences may have
+/// different numbers of new tokens in one call.
+std::vector<StepCase> makeStepCases(driver::StepKernels kernels, bool canStagger);
 
-/// Steps of 1 to 4 tokens, or where staggered of 0 to 4, until all tokens are had.
-driver::StepPlan planSteps(const mixwright_kernel &kernel, const StepCase &which);
+/// Calls until all tokens are had: of 1 to 4 tokens, or of as many as fill several blocks if
+/// it is a prefill's turn; where staggered, of 0 tokens too.
+driver::StepPlan planSteps(driver::StepKernels kernels, const StepCase &which);
 
 /// Compares bits: of each sequence in calls of its own, with caches in one piece, on
 /// one thread. Returns what differs, or an empty string. Not for staggered steps, whose
 /// sequences are cut otherwise.
-llvm::Expected<std::string> findStepInfluence(const mixwright_kernel &kernel,
+llvm::Expected<std::string> findStepInfluence(driver::StepKernels kernels,
                                               const driver::Signature &signature,
                                               llvm::StringRef axis, const driver::Call &whole,
                                               const driver::StepPlan &plan,

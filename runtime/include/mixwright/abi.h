@@ -148,7 +148,7 @@ typedef struct mixwright_image {
 typedef struct mixwright_kernel {
   uint32_t abi_version;
   const char *mixer;
-  const char *form;   /* "recurrent", "chunked", "step" */
+  const char *form;   /* "recurrent", "chunked", "step", "prefill" */
   const char *target; /* "x86-64-v4", ... */
   uint64_t needs;     /* features of the processor, as bits of mixwright/x86_features.def */
   int32_t num_spaces;

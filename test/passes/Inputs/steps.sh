@@ -1,9 +1,10 @@
 # steps.sh FOLDER: for every .mix file of the folder, in order, prints its name, what its step form
-# keeps (caches and states with their axes), and how L2 and the tile programs of the step, run over a
-# sequence in calls of 1 to 4 tokens, compare with the definition. Instead, for a mixer that has
+# keeps (caches and states with their axes), and how three programs compare with the definition: L2 and the
+# tile programs of the step, run over a sequence in calls of 1 to 4 tokens, and the tile programs of the
+# prefill, in calls of 1 to 100. Instead, for a mixer that has
 # no step form or no tile program of it: why. A line `// evaluate: ...` gives more options.
 set -o pipefail
-sizes="--size T=0,L=5,W=2,N=3 --size T=37,L=41,W=4,N=8"
+sizes="--size T=0,L=5,W=2,N=3 --size T=37,L=41,W=4,N=8" long="--size T=0,L=5,W=2,N=3 --size T=190,L=200,W=4,N=8"
 for file in "$1"/*.mix; do
   name=$(basename "$file" .mix)
   echo "== $name"
@@ -27,4 +28,7 @@ for file in "$1"/*.mix; do
   mix-opt --mix-tile="form=step element=f64" --cse "$out.step.mlir" -o "$out.l3.mlir" 2> "$out.err"
   grep -oE "has no tile program: .*" "$out.err" ||
     mix-evaluate "$out.l1.mlir" --against "$out.l3.mlir" --seed 5 $sizes $options | tail -n 1
+  mix-opt --mix-tile="form=prefill element=f64" --cse "$out.step.mlir" -o "$out.l3.mlir" 2> "$out.err"
+  grep -oE "has no tile program: .*" "$out.err" ||
+    mix-evaluate "$out.l1.mlir" --against "$out.l3.mlir" --seed 5 $long $options | tail -n 1
 done
