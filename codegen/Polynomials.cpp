@@ -23,6 +23,12 @@ static constexpr double kLog2E = 1.442695040888963407;
 static constexpr double kLog2High = 0.693359375;
 static constexpr double kLog2Low = -2.12194440054690583e-4;
 static constexpr double kLog2 = 0.693147180559945309;
+/// pi/2 in three parts, for products that are not rounded before they are added.
+static constexpr double kHalfPi[] = {1.5707963705062866, -4.371138828673793e-08,
+                                     -1.7151245100058819e-15};
+static constexpr double kTwoOverPi = 0.636619772367581343;
+/// From here on a quotient by pi/2 has no bits left for a fraction.
+static constexpr double kLargestAngle = 0x1p22;
 /// Whether a result is flushed to zero is decided before rounding: 2^-125, and its logarithm.
 static constexpr double kLeastExponent = -125.0;
 
@@ -196,6 +202,31 @@ Value Polynomials::erf(Value x) {
   far = sub(constant(1), exp(mulAdd(far, bounded, mul(bounded, constant(-1)))));
   far = math::CopySignOp::create(b, far, x);
   return select(less(constant(0.927734375), size), far, near);
+}
+
+Value Polynomials::sin(Value x) { return wave(x, 0); }
+Value Polynomials::cos(Value x) { return wave(x, 1); }
+
+Value Polynomials::wave(Value x, uint32_t ahead) {
+  Value quarters = math::RoundEvenOp::create(b, mul(x, constant(kTwoOverPi)));
+  Value rest = x;
+  for (double part : kHalfPi)
+    rest = math::FmaOp::create(b, quarters, constant(-part), rest);
+  Value square = mul(rest, rest);
+  Value sine = polynomial(square, {-0.000195622408, 0.00833262373, -0.16666664});
+  sine = mulAdd(mul(sine, square), rest, rest);
+  Value cosine = polynomial(square, {2.45141644e-05, -0.00138882264, 0.0416666669});
+  cosine = mulAdd(mul(cosine, square), square, mulAdd(square, constant(-0.5), constant(1)));
+  // In odd quarters sine and cosine change places; the second half of a turn is negative.
+  Value turn = arith::FPToSIOp::create(b, getIntegerType(), quarters);
+  turn = arith::AddIOp::create(b, turn, integer(ahead));
+  Value odd = arith::AndIOp::create(b, turn, integer(1));
+  Value isOdd = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, odd, integer(0));
+  Value half = arith::AndIOp::create(b, turn, integer(2));
+  Value sign = arith::ShLIOp::create(b, half, integer(30));
+  Value result = fromBits(arith::XOrIOp::create(b, toBits(select(isOdd, cosine, sine)), sign));
+  Value isSmall = less(math::AbsFOp::create(b, x), constant(kLargestAngle));
+  return select(isSmall, result, constant(std::numeric_limits<double>::quiet_NaN()));
 }
 
 Value Polynomials::apply(Operation *op, Value x) {

@@ -40,7 +40,11 @@ public:
   mlir::Value log1p(mlir::Value x);
   mlir::Value tanh(mlir::Value x);
   mlir::Value erf(mlir::Value x);
-  /// The function of an op of the math dialect at `x`; null for one that is not above.
+  /// NaN from 2^22 on. They need a fused multiply-add, whatever `fuse` is.
+  mlir::Value sin(mlir::Value x);
+  mlir::Value cos(mlir::Value x);
+  /// The function of an op of the math dialect at `x`; null for one that is not above, and for
+  /// sines and cosines, as not every argument will do.
   mlir::Value apply(mlir::Operation *op, mlir::Value x);
 
 private:
@@ -61,6 +65,8 @@ private:
   mlir::Value logOfReduced(mlir::Value r);
   /// `regular` where x is positive and finite, else the limits of a logarithm.
   mlir::Value withLogLimits(mlir::Value x, mlir::Value regular);
+  /// sin(x + ahead pi/2)
+  mlir::Value wave(mlir::Value x, uint32_t ahead);
   /// 2^(n - 1) of the integer that was added to `kRounder`.
   mlir::Value halfPowerOf2(mlir::Value rounded);
 

@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <limits>
 
 namespace mix::gpu {
 #define GEN_PASS_DEF_GPULOWERMATH
@@ -35,16 +36,44 @@ static Value expandExp(ImplicitLocOpBuilder &b, Machine &machine, Value x) {
   return machine.exp2(b, arith::MulFOp::create(b, x, real(b, kLog2E)));
 }
 
+/// x^y by a power of 2 of `y log2(|x|)`, with an error that grows with that; the sign, and where
+/// there is no power, as the C library has it.
+static Value expandPower(ImplicitLocOpBuilder &b, Machine &machine, Value x, Value y) {
+  Polynomials functions(b, b.getF32Type(), /*fuse=*/true);
+  Value zero = real(b, 0), one = real(b, 1);
+  auto compare = [&](arith::CmpFPredicate predicate, Value u, Value v) -> Value {
+    return arith::CmpFOp::create(b, predicate, u, v);
+  };
+  auto isWhole = [&](Value u) {
+    return compare(arith::CmpFPredicate::OEQ, math::FloorOp::create(b, u), u);
+  };
+  Value logarithm = functions.log2(math::AbsFOp::create(b, x));
+  Value power = machine.exp2(b, arith::MulFOp::create(b, y, logarithm));
+  Value isEven = isWhole(arith::MulFOp::create(b, y, real(b, 0.5)));
+  Value ofNegative = arith::SelectOp::create(b, isEven, power, arith::NegFOp::create(b, power));
+  Value none = real(b, std::numeric_limits<double>::quiet_NaN());
+  ofNegative = arith::SelectOp::create(b, isWhole(y), ofNegative, none);
+  Value isNegative = compare(arith::CmpFPredicate::OLT, x, zero);
+  Value result = arith::SelectOp::create(b, isNegative, ofNegative, power);
+  // Nothing to the power of nothing, and ones whose logarithm is multiplied by infinity.
+  Value isOne = arith::OrIOp::create(b, compare(arith::CmpFPredicate::OEQ, y, zero),
+                                     compare(arith::CmpFPredicate::OEQ, x, one));
+  return arith::SelectOp::create(b, isOne, one, result);
+}
+
 /// The function by what the chip has, or null.
 static Value expand(ImplicitLocOpBuilder &b, Machine &machine, Operation *op) {
   if (Value exponent = buildBinaryExponent(b, op))
     return machine.exp2(b, exponent);
   Value x = op->getOperand(0);
+  Polynomials functions(b, b.getF32Type(), /*fuse=*/true);
   return TypeSwitch<Operation *, Value>(op)
+      .Case([&](math::CosOp) { return functions.cos(x); })
+      .Case([&](math::SinOp) { return functions.sin(x); })
+      .Case([&](math::PowFOp) { return expandPower(b, machine, x, op->getOperand(1)); })
       .Case([&](math::ExpOp) { return expandExp(b, machine, x); })
       .Case([&](math::RsqrtOp) { return machine.rsqrt(b, x); })
-      .Default(
-          [&](Operation *) { return Polynomials(b, b.getF32Type(), /*fuse=*/true).apply(op, x); });
+      .Default([&](Operation *) { return functions.apply(op, x); });
 }
 
 /// Whether LLVM's intrinsic of the same name is an instruction, or a short sequence of them.
