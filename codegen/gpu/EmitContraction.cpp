@@ -143,6 +143,7 @@ void PhaseEmitter::emitProduct(LinalgLoops &loops, const Product &product) {
   else
     for (int64_t step = 0; step < product.repeatsK; ++step)
       addStep(sums, step, Value());
+  waitForReaders(loops, layout);
   Tile &result = loops.results[0];
   for (auto [r, sum] : llvm::enumerate(sums))
     writeRegister(sum, result, layout, r);

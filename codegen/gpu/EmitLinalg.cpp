@@ -209,15 +209,51 @@ void PhaseEmitter::writeResult(LinalgLoops &loops, unsigned result, Value value,
            [&] { write(value, tile, loops.getPosition(k, operand, getPosition(work, r))); });
 }
 
+/// Where a result takes the place of an operand, other threads may still read what this one
+/// overwrites: those with the same elements, and those beyond the tile, who read its first.
+void PhaseEmitter::waitForReaders(LinalgLoops &loops, const Layout &layout) {
+  if (mayOverwriteForOthers(loops, layout)) {
+    wait();
+    for (const Tile &result : loops.results)
+      hazards.add({}, {result.span});
+  }
+}
+
+bool PhaseEmitter::mayOverwriteForOthers(const LinalgLoops &loops, const Layout &layout) const {
+  bool isInPlace = llvm::any_of(loops.results, [&](const Tile &result) {
+    return llvm::any_of(loops.operands,
+                        [&](const Tile &operand) { return operand.isSamePlace(result); });
+  });
+  bool hasReplicas = llvm::any_of(layout.threads, [](const Digit &digit) { return digit.dim < 0; });
+  bool mayExceed = llvm::any_of(llvm::seq(layout.registers.size()), [&](size_t r) {
+    return llvm::any_of(llvm::seq(layout.shape.size()),
+                        [&](size_t dim) { return layout.mayExceed(r, dim); });
+  });
+  return isInPlace && (hasReplicas || mayExceed);
+}
+
 void PhaseEmitter::emitParallelInRegisters(LinalgLoops &loops, const Layout &work) {
   Value isFirst = isFirstReplica(work);
-  for (size_t r = 0; r < work.registers.size(); ++r) {
-    SmallVector<Value> values = emitBody(loops, getPosition(work, r), [&](unsigned operand) {
-      return readOperand(loops, operand, work, r);
-    });
+  auto compute = [&](size_t r) {
+    return emitBody(loops, getPosition(work, r),
+                    [&](unsigned operand) { return readOperand(loops, operand, work, r); });
+  };
+  auto write = [&](size_t r, ArrayRef<Value> values) {
     for (auto [index, value] : llvm::enumerate(values))
       writeResult(loops, index, value, work, r, k.both(isInside(work, r), isFirst));
+  };
+  size_t count = work.registers.size();
+  if (!mayOverwriteForOthers(loops, work)) {
+    for (size_t r = 0; r < count; ++r)
+      write(r, compute(r));
+    return;
   }
+  SmallVector<SmallVector<Value>> values;
+  for (size_t r = 0; r < count; ++r)
+    values.push_back(compute(r));
+  waitForReaders(loops, work);
+  for (size_t r = 0; r < count; ++r)
+    write(r, values[r]);
 }
 
 /// The value that changes nothing in a combination by the op.
@@ -264,7 +300,6 @@ void PhaseEmitter::emitReductionInRegisters(LinalgLoops &loops, const Layout &wo
         value = arith::SelectOp::create(k.b, isInside, value, sum);
     sums = std::move(next);
   }
-  Value isFirst = isFirstReplica(loops.getOuterLayout(work));
   for (auto &[key, sums] : partial)
     for (unsigned out = 0; out < numOuts; ++out) {
       Operation *combiner = getCombiner(loops.op, out);
@@ -276,10 +311,13 @@ void PhaseEmitter::emitReductionInRegisters(LinalgLoops &loops, const Layout &wo
               combine(k, combiner, sums[out], k.machine.shuffleXor(k.b, sums[out], before * reach));
         before *= digit.size;
       }
-      int64_t r = first[key];
-      Value initial = readOperand(loops, numInputs + out, work, r);
-      Value isInside = this->isInside(loops.getOuterLayout(work), r);
-      writeResult(loops, out, combine(k, combiner, initial, sums[out]), work, r,
-                  k.both(isInside, isFirst));
+      Value initial = readOperand(loops, numInputs + out, work, first[key]);
+      sums[out] = combine(k, combiner, initial, sums[out]);
     }
+  Layout layout = loops.getOuterLayout(work);
+  waitForReaders(loops, layout);
+  Value isFirst = isFirstReplica(layout);
+  for (auto &[key, sums] : partial)
+    for (auto [out, sum] : llvm::enumerate(sums))
+      writeResult(loops, out, sum, work, first[key], k.both(isInside(layout, first[key]), isFirst));
 }

@@ -144,6 +144,8 @@ private:
   mlir::Value readOperand(LinalgLoops &loops, unsigned operand, const Layout &work, int64_t r);
   void writeResult(LinalgLoops &loops, unsigned result, mlir::Value value, const Layout &work,
                    int64_t r, mlir::Value condition);
+  void waitForReaders(LinalgLoops &loops, const Layout &layout);
+  bool mayOverwriteForOthers(const LinalgLoops &loops, const Layout &layout) const;
   void emitParallelInRegisters(LinalgLoops &loops, const Layout &work);
   void emitReductionInRegisters(LinalgLoops &loops, const Layout &work);
 
