@@ -74,18 +74,6 @@ static Value isNull(KernelBuilder &k, const View &view) {
   return LLVM::ICmpOp::create(k.b, k.loc, LLVM::ICmpPredicate::eq, view.pointer, null);
 }
 
-/// One of two places of a tile with rows of neighbours.
-static Tile choose(KernelBuilder &k, Value condition, const Tile &yes, const Tile &no) {
-  auto select = [&](Value x, Value y) -> Value {
-    return arith::SelectOp::create(k.b, k.loc, condition, x, y);
-  };
-  Tile result = yes;
-  result.pointer = select(yes.pointer, no.pointer);
-  for (int64_t dim = 0; dim + 1 < yes.rank(); ++dim)
-    result.runtimeStrides[dim] = select(k.stride(yes, dim), k.stride(no, dim));
-  return result;
-}
-
 LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
   auto found = views.find(op.getView());
   if (found == views.end())

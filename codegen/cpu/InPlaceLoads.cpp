@@ -49,3 +49,8 @@ bool cpu::isReadableInPlace(tile::LoadOp load, int64_t lanes) {
   return isContiguous && !isConverted && !isOverwritten(load) &&
          areUsersContent(load.getResult(), lanes);
 }
+
+bool cpu::arePairsReadableInPlace(tile::LoadOp load, Value pairs, int64_t lanes) {
+  return isReadableInPlace(load, lanes) && areUsersContent(pairs, lanes) &&
+         llvm::none_of(load.getView().getUsers(), llvm::IsaPred<tile::StoreOp>);
+}

@@ -23,6 +23,10 @@ namespace mix::cpu {
 /// the phase.
 bool isReadableInPlace(tile::LoadOp load, int64_t lanes);
 
+/// Whether the same holds for pairs of elements of the tile along its last axis, and nothing is
+/// ever stored to the tensor.
+bool arePairsReadableInPlace(tile::LoadOp load, mlir::Value pairs, int64_t lanes);
+
 } // namespace mix::cpu
 
 #endif // MIXWRIGHT_CODEGEN_CPU_INPLACELOADS_H

@@ -193,3 +193,14 @@ Tile cpu::getInView(KernelBuilder &k, const Tile &tile, const View &view, Value 
     result.strides.back() = 1;
   return result;
 }
+
+Tile cpu::choose(KernelBuilder &k, Value condition, const Tile &yes, const Tile &no) {
+  auto select = [&](Value x, Value y) -> Value {
+    return arith::SelectOp::create(k.b, k.loc, condition, x, y);
+  };
+  Tile result = yes;
+  result.pointer = select(yes.pointer, no.pointer);
+  for (int64_t dim = 0; dim + 1 < yes.rank(); ++dim)
+    result.runtimeStrides[dim] = select(k.stride(yes, dim), k.stride(no, dim));
+  return result;
+}

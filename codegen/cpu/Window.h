@@ -62,6 +62,9 @@ private:
 /// The tile where the caller has it, in the type of the tensor. `origin` is the window's.
 Tile getInView(KernelBuilder &k, const Tile &tile, const View &view, mlir::Value origin);
 
+/// One of two places of a tile with rows of neighbours.
+Tile choose(KernelBuilder &k, mlir::Value condition, const Tile &yes, const Tile &no);
+
 /// Whether a tile of rows at `offsets` advances by just these rows with every iteration of the
 /// loop around `op`, and else stays where it is.
 bool isRowByRow(mlir::Operation *op, mlir::ValueRange offsets, llvm::ArrayRef<int64_t> shape);
