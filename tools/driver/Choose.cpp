@@ -13,7 +13,7 @@ using llvm::StringRef;
 
 /// Tokens from which a chunk is faster than its tokens one by one: rows of a chunk that do not
 /// exist cost as much as those that do.
-static constexpr int64_t kLeastChunkTokens = 8;
+static constexpr int64_t kLeastChunkTokens = 12;
 
 static bool hasFewTokens(const Signature &signature, const SizeMap &sizes) {
   return llvm::all_of(signature.tokenAxes.keys(), [&](StringRef axis) {
