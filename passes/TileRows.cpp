@@ -252,7 +252,7 @@ void PhaseEmitter::emitScan(AffineScanOp op) {
   }
   scan.after.assign(op.getAfter().begin(), op.getAfter().end());
   tb.loc = op.getLoc();
-  if (!parameters.isChunked || !scan.getObstacle().empty())
+  if (!parameters.isChunked || !getChunkObstacle(op).empty())
     return emitScanByRows(op, scan);
   ChunkScanResult result = emitChunkScan(tb, scan);
   SmallVector<Tile> results = std::move(result.states);

@@ -13,19 +13,13 @@ using namespace mlir;
 using namespace mix;
 using llvm::StringRef;
 
-/// The contracted axes of a state fused into one, and the free ones.
-static constexpr llvm::StringLiteral kX = "x", kY = "y";
+/// The free axes of a state fused into one.
+static constexpr llvm::StringLiteral kY = "y";
 /// The update among the virtual rows of one token, as a row and as a column.
 static constexpr llvm::StringLiteral kMember = "m", kOther = "n";
 
 namespace {
 enum class DecayKind { None, Scalar, Contracted, Free, Mixed };
-
-/// A read or query, and the state that it is of.
-struct Reader {
-  Tile tile;
-  unsigned state;
-};
 
 /// Emits one chunk; the axes of the state are fused to `kX` and `kY`.
 class ScanEmitter {
@@ -46,9 +40,9 @@ private:
   void solveValues();
   void solveSingle(unsigned update, ArrayRef<const ChunkScan::Coef *> coefs, const Tile &rhs);
   void solveGrouped(ArrayRef<unsigned> unknown, ArrayRef<Tile> rhs);
-  std::optional<Tile> gram(const Reader &x, unsigned update, bool exclusive, bool isMasked = true);
-  Tile readState(const Reader &x, bool exclusive);
-  Tile addUpdates(Tile acc, const Reader &x, ArrayRef<unsigned> updates, bool exclusive);
+  std::optional<Tile> gram(unsigned reader, unsigned update, bool isMasked = true);
+  Tile readState(unsigned reader);
+  Tile addUpdates(Tile acc, unsigned reader, ArrayRef<unsigned> updates);
   Tile carryState(unsigned n);
   Tile nextState(unsigned n);
   Tile stack(ArrayRef<Tile> tiles, AxisList axes);
@@ -61,9 +55,11 @@ private:
   SmallVector<Tile> states;
   Tile decay, inclusive, exclusive, toEnd;
   Tile ratio, exclusiveRatio;
+  SmallVector<ChunkScan::Coef> mixes;
   std::optional<Transport> transport;
   SmallVector<Tile> lefts;
-  SmallVector<Reader> reads, queries;
+  /// The reads, then the queries.
+  SmallVector<Reader> readers;
   /// The rows `y_m` of the updates; unknown ones are filled in by solving.
   SmallVector<Tile> rows;
   SmallVector<ChunkScan::Coef> coefs;
@@ -97,17 +93,19 @@ static DecayKind getDecayKind(const ChunkScan &scan) {
                               : DecayKind::Scalar;
 }
 
-StringRef ChunkScan::getObstacle() const {
-  auto has = [](const Tile &tile, AxisList axes) {
-    return llvm::any_of(axes, [&](StringRef axis) { return tile.has(axis); });
+StringRef mix::getChunkObstacle(AffineScanOp op) {
+  SmallVector<StringRef> contracted(op.getContracted().getAsValueRange<StringAttr>());
+  auto has = [&](Value value, bool isContracted) {
+    return value && llvm::any_of(getAxes(value), [&](StringRef axis) {
+             return axis != op.getAxis() && llvm::is_contained(contracted, axis) == isContracted;
+           });
   };
-  if (decay && has(*decay, contracted) && has(*decay, free))
+  if (has(op.getDecay(), true) && has(op.getDecay(), false))
     return "its decay varies along contracted and free axes of the state";
-  for (const Coef &mix : mixes)
-    if (has(mix.tile, contracted) || has(mix.tile, free))
-      return "its states mix with a factor per channel";
-  bool isPerColumn = llvm::any_of(coefs, [&](const Coef &coef) { return has(coef.tile, free); });
-  if (isPerColumn && coefs.size() > 1)
+  if (llvm::any_of(op.getMixes(), [&](Value mix) { return has(mix, false); }))
+    return "its states mix with a factor per column";
+  bool isPerColumn = llvm::any_of(op.getCoefs(), [&](Value coef) { return has(coef, false); });
+  if (isPerColumn && op.getCoefs().size() > 1)
     return "several reads of the state enter its update with a factor per column";
   return {};
 }
@@ -124,8 +122,16 @@ Tile ScanEmitter::fuseAxes(const Tile &tile, AxisList axes, StringRef name, bool
 
 void ScanEmitter::prepareDecay() {
   kind = getDecayKind(scan);
-  if (kind == DecayKind::Mixed)
-    transport.emplace(tb, scan);
+  if (kind == DecayKind::Mixed) {
+    for (const ChunkScan::Coef &mix : scan.mixes) {
+      bool isPerChannel =
+          llvm::any_of(scan.contracted, [&](StringRef axis) { return mix.tile.has(axis); });
+      mixes.push_back(mix);
+      if (isPerChannel)
+        mixes.back().tile = fuseAxes(mix.tile, scan.contracted, kX, /*hasRow=*/true);
+    }
+    transport.emplace(tb, states.size(), mixes, lefts, readers);
+  }
   if (kind == DecayKind::None || kind == DecayKind::Mixed)
     return;
   if (kind == DecayKind::Scalar)
@@ -149,28 +155,23 @@ void ScanEmitter::prepareDecay() {
   exclusiveRatio = makeRatio(true);
 }
 
-/// `x[t] P[t, i] . l[i]` over `[kRow, kColumn]`, zero for `i > t` (`i >= t` if exclusive), with
-/// `l` the left of the update. Without `isMasked`, entries that a user does not read may be
-/// anything. None if the update never gets into the state.
-std::optional<Tile> ScanEmitter::gram(const Reader &x, unsigned update, bool isExclusive,
-                                      bool isMasked) {
+/// `x[t] P[t, i] . l[i]` over `[kRow, kColumn]`, zero for `i > t` (`i >= t` if the reader `x` is
+/// before its update), with `l` the left of the update. Without `isMasked`, entries that a user
+/// does not read may be anything. None if the update never gets into the state.
+std::optional<Tile> ScanEmitter::gram(unsigned reader, unsigned update, bool isMasked) {
+  if (kind == DecayKind::Mixed)
+    return transport->getProducts(reader, update);
   Axes axes = {kRow, kColumn};
+  const Reader &x = readers[reader];
+  bool isExclusive = x.isBefore;
   const Tile &y = lefts[update];
   if (kind == DecayKind::Contracted)
     return Tile{tile::DecayedGramOp::create(tb.builder, tb.loc, tb.getType(axes), x.tile.value,
                                             y.value, decay.value, isExclusive),
                 axes};
-  std::optional<Tile> factor;
-  if (kind == DecayKind::Scalar)
-    factor = isExclusive ? exclusiveRatio : ratio;
-  if (kind == DecayKind::Mixed) {
-    factor = transport->getBetween(x.state, update, isExclusive);
-    if (!factor)
-      return std::nullopt;
-  }
   Tile products = tb.contract(x.tile, tb.rename(y, kRow, kColumn), axes);
-  if (factor)
-    return tb.mul(products, *factor);
+  if (kind == DecayKind::Scalar)
+    return tb.mul(products, isExclusive ? exclusiveRatio : ratio);
   if (!isMasked || kind == DecayKind::Free)
     return products;
   Value zero = tb.real(0);
@@ -183,15 +184,16 @@ std::optional<Tile> ScanEmitter::gram(const Reader &x, unsigned update, bool isE
 }
 
 /// What row `x[t]` reads of the states that come into the chunk.
-Tile ScanEmitter::readState(const Reader &x, bool isExclusive) {
+Tile ScanEmitter::readState(unsigned reader) {
+  const Reader &x = readers[reader];
   if (kind == DecayKind::Mixed) {
     std::optional<Tile> sum;
     for (auto [from, state] : llvm::enumerate(states))
-      if (std::optional<Tile> factor = transport->getIncoming(x.state, from, isExclusive))
+      if (std::optional<Tile> factor = transport->getIncoming(reader, from))
         sum = tb.contract(tb.mul(x.tile, *factor), state, withRow(free), sum ? &*sum : nullptr);
     return *sum; // A state always gets into itself.
   }
-  const Tile &product = isExclusive ? exclusive : inclusive;
+  const Tile &product = x.isBefore ? exclusive : inclusive;
   if (kind == DecayKind::Free)
     return tb.mul(tb.contract(x.tile, states[0], withRow(free)), product);
   return tb.contract(kind == DecayKind::None ? x.tile : tb.mul(x.tile, product), states[0],
@@ -199,10 +201,9 @@ Tile ScanEmitter::readState(const Reader &x, bool isExclusive) {
 }
 
 /// `acc` plus what row `x[t]` reads of the given updates of the chunk.
-Tile ScanEmitter::addUpdates(Tile acc, const Reader &x, ArrayRef<unsigned> updates,
-                             bool isExclusive) {
+Tile ScanEmitter::addUpdates(Tile acc, unsigned reader, ArrayRef<unsigned> updates) {
   for (unsigned m : updates) {
-    std::optional<Tile> weights = gram(x, m, isExclusive);
+    std::optional<Tile> weights = gram(reader, m);
     if (!weights)
       continue;
     if (kind != DecayKind::Free) {
@@ -211,7 +212,7 @@ Tile ScanEmitter::addUpdates(Tile acc, const Reader &x, ArrayRef<unsigned> updat
     }
     Tile applied = {tile::DecayedApplyOp::create(tb.builder, tb.loc, decay.value.getType(),
                                                  weights->value, rows[m].value, decay.value,
-                                                 isExclusive),
+                                                 readers[reader].isBefore),
                     withRow(free)};
     acc = tb.add(acc, applied);
   }
@@ -231,8 +232,8 @@ void ScanEmitter::solveValues() {
     return;
   // What the reads see without the unknown updates.
   SmallVector<Tile> base;
-  for (const Reader &read : reads)
-    base.push_back(addUpdates(readState(read, /*exclusive=*/true), read, known, true));
+  for (unsigned read = 0; read < scan.reads.size(); ++read)
+    base.push_back(addUpdates(readState(read), read, known));
   SmallVector<Tile> rhs;
   for (unsigned m : unknown) {
     SmallVector<Tile> terms = {rows[m]};
@@ -258,12 +259,12 @@ void ScanEmitter::solveSingle(unsigned update, ArrayRef<const ChunkScan::Coef *>
   Value scale;
   std::optional<Tile> matrix;
   if (own.size() == 1) {
-    matrix = gram(reads[own[0]->column], update, /*exclusive=*/true, /*isMasked=*/false);
+    matrix = gram(own[0]->column, update, /*isMasked=*/false);
     const Tile &coef = own[0]->tile;
     scale = coef.axes.size() > 1 ? tb.spread(coef, rhs.axes).value : tb.spread(coef, {kRow}).value;
   } else {
     for (const ChunkScan::Coef *coef : own)
-      if (std::optional<Tile> part = gram(reads[coef->column], update, /*exclusive=*/true, false)) {
+      if (std::optional<Tile> part = gram(coef->column, update, /*isMasked=*/false)) {
         Tile scaled = tb.mul(*part, tb.spread(coef->tile, {kRow}));
         matrix = matrix ? tb.add(*matrix, scaled) : scaled;
       }
@@ -304,7 +305,7 @@ void ScanEmitter::solveGrouped(ArrayRef<unsigned> unknown, ArrayRef<Tile> rhs) {
       Tile part = tb.zeros({kRow, kColumn});
       for (const ChunkScan::Coef &coef : coefs)
         if (std::optional<Tile> products =
-                coef.row == m ? gram(reads[coef.column], other, true, false) : std::nullopt)
+                coef.row == m ? gram(coef.column, other, /*isMasked=*/false) : std::nullopt)
           part = tb.add(part, tb.mul(*products, tb.spread(coef.tile, {kRow})));
       parts.push_back(part);
     }
@@ -365,15 +366,14 @@ Tile ScanEmitter::nextState(unsigned n) {
   SmallVector<std::pair<Tile, Tile>> updates;
   for (unsigned m = 0; m < lefts.size(); ++m) {
     const Tile &left = lefts[m], &row = rows[m];
-    std::optional<Tile> factor;
-    if (kind == DecayKind::Scalar || kind == DecayKind::Contracted)
-      factor = toEnd;
-    else if (kind == DecayKind::Mixed && !(factor = transport->getRowsAtEnd(n, m)))
-      continue;
-    if (kind == DecayKind::Free)
+    if (kind == DecayKind::Mixed) {
+      if (std::optional<Tile> atEnd = transport->getLeftsAtEnd(n, m))
+        updates.push_back({*atEnd, row});
+    } else if (kind == DecayKind::Free) {
       updates.push_back({left, tb.mul(row, toEnd)});
-    else
-      updates.push_back({factor ? tb.mul(left, *factor) : left, row});
+    } else {
+      updates.push_back({kind == DecayKind::None ? left : tb.mul(left, toEnd), row});
+    }
   }
   Tile result = carryState(n);
   for (const auto &[left, row] : updates)
@@ -400,9 +400,9 @@ ChunkScanResult ScanEmitter::emit() {
   for (const Tile &tile : scan.lefts)
     lefts.push_back(fuseAxes(tile, scan.contracted, kX, true));
   for (auto [tile, state] : llvm::zip(scan.reads, scan.readOf))
-    reads.push_back({fuseAxes(tile, scan.contracted, kX, true), state});
-  for (auto [tile, state] : llvm::zip(scan.queries, scan.queryOf))
-    queries.push_back({fuseAxes(tile, scan.contracted, kX, true), state});
+    readers.push_back({fuseAxes(tile, scan.contracted, kX, true), state, /*isBefore=*/true});
+  for (auto [tile, state, isAfter] : llvm::zip(scan.queries, scan.queryOf, scan.after))
+    readers.push_back({fuseAxes(tile, scan.contracted, kX, true), state, !isAfter});
   for (const Tile &tile : scan.values)
     rows.push_back(fuseAxes(tile, scan.free, kY, true));
   for (const ChunkScan::Coef &coef : scan.coefs) {
@@ -416,8 +416,8 @@ ChunkScanResult ScanEmitter::emit() {
 
   ChunkScanResult result;
   SmallVector<unsigned> all = llvm::to_vector(llvm::seq<unsigned>(0, lefts.size()));
-  for (auto [query, isAfter] : llvm::zip(queries, scan.after)) {
-    Tile output = addUpdates(readState(query, !isAfter), query, all, !isAfter);
+  for (unsigned query = scan.reads.size(); query < readers.size(); ++query) {
+    Tile output = addUpdates(readState(query), query, all);
     result.outputs.push_back(tb.expand(output, kY, scan.free));
   }
   for (auto [n, given] : llvm::enumerate(scan.states)) {

@@ -37,10 +37,10 @@ struct ChunkScan {
   llvm::SmallVector<unsigned> readOf, queryOf;
   llvm::SmallVector<Coef> coefs;
   llvm::SmallVector<bool> after;
-
-  /// Why the scan has no chunked form; empty if it has.
-  llvm::StringRef getObstacle() const;
 };
+
+/// Why a scan has no chunked form; empty if it has.
+llvm::StringRef getChunkObstacle(AffineScanOp op);
 
 struct ChunkScanResult {
   llvm::SmallVector<Tile> states;

@@ -15,27 +15,34 @@ using llvm::StringRef;
 
 /// The states that come into a chunk.
 static constexpr llvm::StringLiteral kIncoming = "incoming";
-static constexpr int kOfStates = -1;
+static constexpr int kOfStates = -1, kItself = -1;
 
-Transport::Transport(TileBuilder &tb, const ChunkScan &scan) : tb(tb), scan(scan) {
-  tb.setSize(kIncoming, scan.states.size());
+Transport::Transport(TileBuilder &tb, unsigned numStates, ArrayRef<ChunkScan::Coef> mixes,
+                     ArrayRef<Tile> lefts, ArrayRef<Reader> readers)
+    : tb(tb), numStates(numStates), mixes(mixes), lefts(lefts), readers(readers),
+      isPerChannel(
+          llvm::any_of(mixes, [](const ChunkScan::Coef &mix) { return mix.tile.has(kX); })) {
+  tb.setSize(kIncoming, numStates);
   findReach();
   findSources();
-  addTracks(kOfStates, llvm::SmallBitVector(scan.states.size(), true));
+  addTracks(kOfStates, llvm::SmallBitVector(numStates, true));
   for (auto [source, update] : llvm::enumerate(updateOf)) {
-    llvm::SmallBitVector states(scan.states.size());
-    for (const ChunkScan::Coef &mix : scan.mixes)
-      if (mix.column == scan.states.size() + update)
+    llvm::SmallBitVector states(numStates);
+    for (const ChunkScan::Coef &mix : mixes)
+      if (mix.column >= numStates && getUpdate(mix.column) == update)
         states |= reach[mix.row];
     addTracks(source, states);
   }
   emitLoop();
 }
 
+//===----------------------------------------------------------------------===//
+// What is needed
+//===----------------------------------------------------------------------===//
+
 void Transport::findReach() {
-  unsigned numStates = scan.states.size();
   reach.assign(numStates, llvm::SmallBitVector(numStates));
-  for (const ChunkScan::Coef &mix : scan.mixes)
+  for (const ChunkScan::Coef &mix : mixes)
     if (mix.column < numStates)
       reach[mix.column].set(mix.row);
   for (unsigned via = 0; via < numStates; ++via)
@@ -44,17 +51,19 @@ void Transport::findReach() {
         states |= reach[via];
 }
 
-/// Updates with the same weights share their tracks.
+/// Updates with the same weights share their tracks, unless their lefts are carried.
 void Transport::findSources() {
   auto getWeights = [&](unsigned update) {
     SmallVector<std::pair<unsigned, Value>> weights;
-    for (const ChunkScan::Coef &mix : scan.mixes)
-      if (mix.column == scan.states.size() + update)
+    for (const ChunkScan::Coef &mix : mixes)
+      if (mix.column >= numStates && getUpdate(mix.column) == update)
         weights.push_back({mix.row, mix.tile.value});
     return weights;
   };
-  for (unsigned m = 0; m < scan.lefts.size(); ++m) {
-    auto isSame = [&](unsigned other) { return getWeights(other) == getWeights(m); };
+  for (unsigned m = 0; m < lefts.size(); ++m) {
+    auto isSame = [&](unsigned other) {
+      return !isPerChannel && getWeights(other) == getWeights(m);
+    };
     auto it = llvm::find_if(updateOf, isSame);
     sourceOf.push_back(it - updateOf.begin());
     if (it == updateOf.end())
@@ -62,34 +71,55 @@ void Transport::findSources() {
   }
 }
 
-/// Tracks of a source in the states that it gets to, with the tiles that somebody needs.
+/// Tracks of a source in the states that it gets to, and what readers need of them.
 void Transport::addTracks(int source, const llvm::SmallBitVector &states) {
   for (unsigned state : states.set_bits()) {
-    Track track{state, source, {}, {}, {}};
-    SmallVector<StringRef, 3> axes = {kRow, source == kOfStates ? kIncoming : kColumn};
-    bool isNeeded[2] = {false, llvm::is_contained(scan.readOf, state)};
-    for (auto [of, isAfter] : llvm::zip(scan.queryOf, scan.after))
-      isNeeded[!isAfter] |= of == state;
-    if (isNeeded[true])
-      track.before = tb.empty(axes, tb.element);
-    if (isNeeded[false])
-      track.after = tb.empty(axes, tb.element);
-    tracks.push_back(track);
+    unsigned track = tracks.size();
+    tracks.push_back({state, source, {}});
+    for (auto [n, reader] : llvm::enumerate(readers))
+      if (reader.state == state)
+        addRecord(track, isPerChannel && source != kOfStates ? n : kItself, reader.isBefore);
   }
 }
 
-const Transport::Track *Transport::find(unsigned state, int source) const {
-  auto it = llvm::find_if(
-      tracks, [&](const Track &track) { return track.state == state && track.source == source; });
-  return it == tracks.end() ? nullptr : &*it;
+void Transport::addRecord(unsigned track, int reader, bool isBefore) {
+  if (findRecord(track, reader, isBefore))
+    return;
+  bool isOfStates = tracks[track].source == kOfStates;
+  SmallVector<StringRef, 3> axes = {kRow, isOfStates ? kIncoming : kColumn};
+  if (isPerChannel && isOfStates)
+    axes.push_back(kX);
+  records.push_back({track, reader, isBefore, tb.empty(axes, tb.element)});
 }
+
+std::optional<unsigned> Transport::findTrack(unsigned state, int source) const {
+  for (auto [n, track] : llvm::enumerate(tracks))
+    if (track.state == state && track.source == source)
+      return n;
+  return std::nullopt;
+}
+
+const Transport::Record *Transport::findRecord(unsigned track, int reader, bool isBefore) const {
+  auto it = llvm::find_if(records, [&](const Record &record) {
+    return record.track == track && record.reader == reader && record.isBefore == isBefore;
+  });
+  return it == records.end() ? nullptr : &*it;
+}
+
+//===----------------------------------------------------------------------===//
+// Emission
+//===----------------------------------------------------------------------===//
 
 /// Before the first row a state holds itself, and nothing of the rows.
 Tile Transport::getStart(const Track &track) {
-  if (track.source != kOfStates)
-    return tb.zeros({kColumn});
+  bool isOfStates = track.source == kOfStates;
+  SmallVector<StringRef, 3> axes = {isOfStates ? kIncoming : kColumn};
+  if (isPerChannel)
+    axes.push_back(kX);
+  if (!isOfStates)
+    return tb.zeros(axes);
   Value zero = tb.real(0), one = tb.real(1);
-  return tb.map({}, {kIncoming}, [&](ElementBuilder &body) -> Value {
+  return tb.map({}, axes, [&](ElementBuilder &body) -> Value {
     Value state = arith::ConstantIndexOp::create(body.builder, body.loc, track.state);
     Value isOwn = arith::CmpIOp::create(body.builder, body.loc, arith::CmpIPredicate::eq,
                                         body.index(kIncoming), state);
@@ -98,47 +128,48 @@ Tile Transport::getStart(const Track &track) {
 }
 
 /// The track after the update of `row`, from all tracks before it.
-Tile Transport::emitRow(const Track &track, Value row, ArrayRef<Tile> current) {
-  SmallVector<Tile> terms;
-  Tile weight;
-  for (const ChunkScan::Coef &mix : scan.mixes) {
+Tile Transport::emitTrack(const Track &track, Value row, ArrayRef<Tile> current) {
+  SmallVector<Tile> terms, own;
+  for (const ChunkScan::Coef &mix : mixes) {
     if (mix.row != track.state)
       continue;
-    if (mix.column >= scan.states.size()) {
-      if (track.source != kOfStates && updateOf[track.source] == mix.column - scan.states.size())
-        weight = tb.extract(mix.tile, kRow, row);
-    } else if (const Track *from = find(mix.column, track.source)) {
-      terms.push_back(tb.extract(mix.tile, kRow, row));
-      terms.push_back(current[from - tracks.data()]);
+    if (mix.column < numStates) {
+      if (std::optional<unsigned> from = findTrack(mix.column, track.source)) {
+        terms.push_back(tb.extract(mix.tile, kRow, row));
+        terms.push_back(current[*from]);
+      }
+    } else if (track.source != kOfStates && updateOf[track.source] == getUpdate(mix.column)) {
+      own.push_back(tb.extract(mix.tile, kRow, row));
+      if (isPerChannel)
+        own.push_back(tb.extract(lefts[getUpdate(mix.column)], kRow, row));
     }
   }
   size_t numTerms = terms.size();
-  if (weight.value)
-    terms.push_back(weight);
-  AxisList axes = current[&track - tracks.data()].axes;
-  return tb.map(terms, axes, [&](ElementBuilder &body) -> Value {
+  llvm::append_range(terms, own);
+  return tb.map(terms, track.last.axes, [&](ElementBuilder &body) -> Value {
     OpBuilder &b = body.builder;
     Value sum = addProducts(body, Value(), 0, numTerms);
-    if (!weight.value)
+    if (own.empty())
       return sum;
     // The row itself has been nothing up to here.
+    Value written = body.elements[numTerms];
+    if (isPerChannel)
+      written = arith::MulFOp::create(b, body.loc, written, body.elements.back());
     Value isOwn =
         arith::CmpIOp::create(b, body.loc, arith::CmpIPredicate::eq, body.index(kColumn), row);
-    return arith::SelectOp::create(b, body.loc, isOwn, body.elements.back(), sum);
+    return arith::SelectOp::create(b, body.loc, isOwn, written, sum);
   });
 }
 
 void Transport::emitLoop() {
-  // Carried: the tracks, then their tiles of all rows.
+  // Carried: the tracks, then the records of all rows.
   SmallVector<Tile *> tiles;
   for (Track &track : tracks) {
     track.last = getStart(track);
     tiles.push_back(&track.last);
   }
-  for (Track &track : tracks)
-    for (Tile *rows : {&track.before, &track.after})
-      if (rows->value)
-        tiles.push_back(rows);
+  for (Record &record : records)
+    tiles.push_back(&record.rows);
   SmallVector<Value> inits = llvm::map_to_vector(tiles, [](Tile *tile) { return tile->value; });
   auto loop = scf::ForOp::create(tb.builder, tb.loc, tb.index(0), tb.index(tb.getSize(kRow)),
                                  tb.index(1), inits);
@@ -148,15 +179,18 @@ void Transport::emitLoop() {
     OpBuilder::InsertionGuard guard(tb.builder);
     tb.builder.setInsertionPointToStart(loop.getBody());
     Value row = loop.getInductionVar();
-    SmallVector<Tile> current =
-        llvm::map_to_vector(tracks, [](Track &track) { return track.last; });
-    for (auto [track, old] : llvm::zip(tracks, current)) {
-      track.last = emitRow(track, row, current);
-      if (track.before.value)
-        track.before = tb.insert(old, track.before, row);
-      if (track.after.value)
-        track.after = tb.insert(track.last, track.after, row);
+    SmallVector<Tile> before =
+        llvm::map_to_vector(tracks, [](const Track &track) { return track.last; });
+    SmallVector<Tile> after = llvm::map_to_vector(
+        tracks, [&](const Track &track) { return emitTrack(track, row, before); });
+    for (Record &record : records) {
+      Tile found = record.isBefore ? before[record.track] : after[record.track];
+      if (record.reader != kItself)
+        found = tb.contract(tb.extract(readers[record.reader].tile, kRow, row), found, {kColumn});
+      record.rows = tb.insert(found, record.rows, row);
     }
+    for (auto [track, tile] : llvm::zip(tracks, after))
+      track.last = tile;
     scf::YieldOp::create(tb.builder, tb.loc,
                          llvm::map_to_vector(tiles, [](Tile *tile) { return tile->value; }));
   }
@@ -164,30 +198,42 @@ void Transport::emitLoop() {
     tile->value = result;
 }
 
-std::optional<Tile> Transport::getIncoming(unsigned to, unsigned from, bool isBefore) const {
-  if (!reach[from].test(to))
+//===----------------------------------------------------------------------===//
+// Results
+//===----------------------------------------------------------------------===//
+
+std::optional<Tile> Transport::getIncoming(unsigned n, unsigned from) const {
+  const Reader &reader = readers[n];
+  if (!reach[from].test(reader.state))
     return std::nullopt;
-  const Track *track = find(to, kOfStates);
-  return tb.extract(isBefore ? track->before : track->after, kIncoming,
+  unsigned track = *findTrack(reader.state, kOfStates);
+  return tb.extract(findRecord(track, kItself, reader.isBefore)->rows, kIncoming,
                     tb.builder.getIndexAttr(from));
 }
 
-std::optional<Tile> Transport::getBetween(unsigned to, unsigned update, bool isBefore) const {
-  const Track *track = find(to, sourceOf[update]);
+std::optional<Tile> Transport::getProducts(unsigned n, unsigned update) const {
+  const Reader &reader = readers[n];
+  std::optional<unsigned> track = findTrack(reader.state, sourceOf[update]);
   if (!track)
     return std::nullopt;
-  return isBefore ? track->before : track->after;
+  if (isPerChannel)
+    return findRecord(*track, n, reader.isBefore)->rows;
+  Tile products =
+      tb.contract(reader.tile, tb.rename(lefts[update], kRow, kColumn), {kRow, kColumn});
+  return tb.mul(products, findRecord(*track, kItself, reader.isBefore)->rows);
 }
 
 std::optional<Tile> Transport::getIncomingAtEnd(unsigned to, unsigned from) const {
   if (!reach[from].test(to))
     return std::nullopt;
-  return tb.extract(find(to, kOfStates)->last, kIncoming, tb.builder.getIndexAttr(from));
+  return tb.extract(tracks[*findTrack(to, kOfStates)].last, kIncoming,
+                    tb.builder.getIndexAttr(from));
 }
 
-std::optional<Tile> Transport::getRowsAtEnd(unsigned to, unsigned update) const {
-  const Track *track = find(to, sourceOf[update]);
+std::optional<Tile> Transport::getLeftsAtEnd(unsigned to, unsigned update) const {
+  std::optional<unsigned> track = findTrack(to, sourceOf[update]);
   if (!track)
     return std::nullopt;
-  return tb.rename(track->last, kColumn, kRow);
+  Tile last = tb.rename(tracks[*track].last, kColumn, kRow);
+  return isPerChannel ? last : tb.mul(lefts[update], last);
 }

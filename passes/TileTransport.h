@@ -10,10 +10,14 @@
 //
 //   P[t, i] = A[t] A[t-1] .. A[i+1],   p[t] = A[t] .. A[0]
 //
-// What reads and queries of state `j` need of it is `(P[t, i] u_m[i])_j`, a number per pair
-// of rows, and the row `p[t]_j` for the states that come into the chunk. They are made row by
-// row, by products alone: `A` may be singular, and have eigenvalues of any sign or none that are
-// real.
+// What a reader `x[t]` of state `j` finds of update `m` in row `i` is
+//
+//   sum over X of x[t] (P[t, i] u_m[i])_j l_m[i]
+//
+// times its row `y_m[i]`. If the matrices are the same for all of X, this is a Gram matrix times
+// a number per pair of rows; else the lefts themselves are carried from row to row. Either is made
+// row by row, by products alone: `A` may be singular, and have eigenvalues of any sign or none
+// that are real.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,49 +29,74 @@
 
 namespace mix {
 
+/// The contracted axes of a state fused into one.
+inline constexpr llvm::StringLiteral kX = "x";
+
+/// A read or a query.
+struct Reader {
+  Tile tile;
+  unsigned state;
+  /// Whether it reads the state before the update of its own token.
+  bool isBefore;
+};
+
 class Transport {
 public:
-  /// Emits the products. The mixes of the scan are over `kRow` alone.
-  Transport(TileBuilder &tb, const ChunkScan &scan);
+  /// Emits the products. `mixes` are those of `ChunkScan`, `lefts` and readers over
+  /// `[kRow, kX]`; mixes of states may have `kX` too.
+  Transport(TileBuilder &tb, unsigned numStates, llvm::ArrayRef<ChunkScan::Coef> mixes,
+            llvm::ArrayRef<Tile> lefts, llvm::ArrayRef<Reader> readers);
 
-  /// The factor of state `from`, as it comes into the chunk, in state `to` at every row: over
-  /// `kRow`, before the row's own update if `isBefore`. None if it is always zero.
-  std::optional<Tile> getIncoming(unsigned to, unsigned from, bool isBefore) const;
-  /// The factor of row `kColumn` of an update in state `to` at row `kRow`, zero where the
-  /// column is not earlier (or the same row, unless `isBefore`).
-  std::optional<Tile> getBetween(unsigned to, unsigned update, bool isBefore) const;
-  /// The same at the end of the chunk: a scalar, and a tile over `kRow`.
+  /// The factor of state `from`, as it comes into the chunk, in what the reader finds: over
+  /// `kRow`, or `[kRow, kX]`. None if it is always zero.
+  std::optional<Tile> getIncoming(unsigned reader, unsigned from) const;
+  /// What the readers of `kRow` find of the update's rows of `kColumn`, over both: zero where the
+  /// column is not earlier (or the same row, unless the reader is before the update).
+  std::optional<Tile> getProducts(unsigned reader, unsigned update) const;
+  /// At the end of the chunk: the factor of a state that came in, and the lefts of an update.
   std::optional<Tile> getIncomingAtEnd(unsigned to, unsigned from) const;
-  std::optional<Tile> getRowsAtEnd(unsigned to, unsigned update) const;
+  std::optional<Tile> getLeftsAtEnd(unsigned to, unsigned update) const;
 
 private:
-  /// What one set of weights, or the states that come in, becomes in one state.
+  /// What a source becomes in one state: weights of updates, an update, or (-1) the states
+  /// that come in.
   struct Track {
     unsigned state;
-    /// The number of the weights, or -1 for the states that come in.
     int source;
-    /// After the last row, and at every row before and after its update.
-    Tile last, before, after;
+    Tile last; ///< After the last row so far.
   };
-  const Track *find(unsigned state, int source) const;
-  Track *find(unsigned state, int source) {
-    return const_cast<Track *>(static_cast<const Transport *>(this)->find(state, source));
-  }
+  /// What is kept of a track at every row: itself, or (`reader >= 0`) what a reader finds of it.
+  struct Record {
+    unsigned track;
+    int reader;
+    bool isBefore;
+    Tile rows;
+  };
+
+  std::optional<unsigned> findTrack(unsigned state, int source) const;
+  const Record *findRecord(unsigned track, int reader, bool isBefore) const;
   void findReach();
   void findSources();
   void addTracks(int source, const llvm::SmallBitVector &states);
+  void addRecord(unsigned track, int reader, bool isBefore);
   void emitLoop();
-  Tile emitRow(const Track &track, mlir::Value row, llvm::ArrayRef<Tile> current);
+  Tile emitTrack(const Track &track, mlir::Value row, llvm::ArrayRef<Tile> current);
   Tile getStart(const Track &track);
+  unsigned getUpdate(unsigned column) const { return column - numStates; }
 
   TileBuilder &tb;
-  const ChunkScan &scan;
+  unsigned numStates;
+  llvm::ArrayRef<ChunkScan::Coef> mixes;
+  llvm::ArrayRef<Tile> lefts;
+  llvm::ArrayRef<Reader> readers;
+  bool isPerChannel;
   /// The states that a state's elements get to.
   llvm::SmallVector<llvm::SmallBitVector> reach;
-  /// Per update the number of its weights, and per weights an update that has them.
+  /// Per update the number of its source, and per source an update that has it.
   llvm::SmallVector<int> sourceOf;
   llvm::SmallVector<unsigned> updateOf;
   llvm::SmallVector<Track> tracks;
+  llvm::SmallVector<Record> records;
 };
 
 } // namespace mix

@@ -321,6 +321,22 @@ static AxisSet smallestContraction(const std::vector<LinearTerm> &terms) {
   return smallest;
 }
 
+/// The axes that queries alone let a scan contract. Of a query that sums up all axes of the
+/// states, one is summed afterwards.
+static AxisSet chooseContraction(Pool &pool, const AxisSet &axes,
+                                 const std::vector<LinearTerm> &queries) {
+  AxisSet smallest = smallestContraction(queries);
+  if (smallest != axes || axes.size() < 2)
+    return smallest;
+  for (const std::string &axis : axes) {
+    AxisSet others = axes - AxisSet{axis};
+    for (const LinearTerm &query : queries)
+      if (planQueries(pool, query, others))
+        return others;
+  }
+  return smallest;
+}
+
 Classification mix::algebra::classify(Pool &pool, const std::vector<Symbol> &states,
                                       const std::vector<LinearForm> &updates,
                                       const std::vector<LinearTerm> &queries) {
@@ -342,7 +358,7 @@ Classification mix::algebra::classify(Pool &pool, const std::vector<Symbol> &sta
   while (!open.empty() || (hasReads && result.scans.empty())) {
     // Reads in the update fix the axes. Without them the state may run several times, once
     // for each set of axes that the queries contract.
-    AxisSet x = hasReads ? ofUpdate : smallestContraction(open);
+    AxisSet x = hasReads ? ofUpdate : chooseContraction(pool, states.front().axes, open);
     if (x.empty())
       return give({"the whole state is used at every token"});
     std::vector<LinearTerm> rest;

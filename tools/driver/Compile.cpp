@@ -14,6 +14,7 @@
 #include "mixwright/device.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Pipelines.h"
+#include "passes/TileScan.h"
 #include "tools/driver/Cache.h"
 #include "tools/driver/Device.h"
 #include "tools/driver/Diagnostics.h"
@@ -35,12 +36,19 @@ StringRef mix::driver::getFormName(Form form) {
 /// found for.
 static std::vector<std::string> collectNotes(func::FuncOp mixer) {
   std::vector<std::string> notes;
-  mixer.walk([&](ForOp loop) {
-    if (loop.getClass_() != ScanClass::Sequential)
-      return;
-    std::string names = llvm::join(loop.getStates().getAsValueRange<StringAttr>(), "', '");
-    notes.push_back(formatLocation(loop.getLoc()) + "state '" + names +
-                    "' runs token by token: " + loop.getReason().value_or("").str());
+  auto addNote = [&](Location loc, ArrayAttr states, StringRef reason) {
+    std::string names = llvm::join(states.getAsValueRange<StringAttr>(), "', '");
+    notes.push_back(formatLocation(loc) + "state '" + names +
+                    "' runs token by token: " + reason.str());
+  };
+  mixer.walk([&](Operation *op) {
+    auto loop = dyn_cast<ForOp>(op);
+    if (loop && loop.getClass_() == ScanClass::Sequential)
+      addNote(loop.getLoc(), loop.getStates(), loop.getReason().value_or(""));
+    auto scan = dyn_cast<AffineScanOp>(op);
+    auto states = scan ? scan->getAttrOfType<ArrayAttr>(kStatesAttr) : ArrayAttr();
+    if (states && !getChunkObstacle(scan).empty())
+      addNote(scan.getLoc(), states, getChunkObstacle(scan));
   });
   return notes;
 }
@@ -67,12 +75,14 @@ static Expected<LoweredProgram> normalize(Program program, const KernelOptions &
 static std::optional<Location> findTokenByToken(func::FuncOp normal) {
   std::optional<Location> loop;
   auto result = normal.walk([&](Operation *op) {
-    if (isa<ForOp>(op))
+    auto scan = dyn_cast<AffineScanOp>(op);
+    bool isChunked = scan && getChunkObstacle(scan).empty();
+    if (isa<ForOp>(op) || (scan && !isChunked))
       loop = op->getLoc();
     auto reduce = dyn_cast<ReduceOp>(op);
     bool isOverTokens =
         reduce && llvm::any_of(reduce.getAxes().getAsValueRange<StringAttr>(), isIndexAxis);
-    return isOverTokens || isa<AffineScanOp, StreamedReductionOp, PrefixOp, TopKOp>(op)
+    return isOverTokens || isChunked || isa<StreamedReductionOp, PrefixOp, TopKOp>(op)
                ? WalkResult::interrupt()
                : WalkResult::advance();
   });

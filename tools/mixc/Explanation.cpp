@@ -9,6 +9,7 @@
 #include "dialect/Axes.h"
 #include "dialect/Mix.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "passes/TileScan.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -56,6 +57,8 @@ static StateExplanation explainScan(AffineScanOp scan) {
   state.rank = static_cast<int64_t>(scan.getReads().size());
   state.writes = static_cast<int64_t>(scan.getLefts().size());
   state.queries = static_cast<int64_t>(scan.getQueries().size());
+  if (StringRef obstacle = getChunkObstacle(scan); !obstacle.empty())
+    state.reason = (obstacle + ", it runs token by token").str();
   state.place = formatPlace(scan);
   return state;
 }
