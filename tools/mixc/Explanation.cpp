@@ -168,7 +168,7 @@ static void countWorkspaces(func::FuncOp phase, Explanation &result) {
 
 static void explainForm(Spec &spec, FormChoice wanted, Explanation &result) {
   for (Form form : getCandidates(wanted)) {
-    Expected<LoweredProgram> lowered = tile(spec, result.sizes, {form, result.type});
+    Expected<LoweredProgram> lowered = driver::tile(spec, result.sizes, {form, result.type});
     if (!lowered) {
       result.reasons.push_back("no " + getFormName(form).str() +
                                " form: " + toString(lowered.takeError()));
