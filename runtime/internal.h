@@ -18,6 +18,10 @@
 
 #define MW_ALIGNMENT 64
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Leaves a message for this thread and returns `status`. */
 __attribute__((format(printf, 2, 3))) mixwright_status mw_fail(mixwright_status status,
                                                                const char *format, ...);
@@ -289,5 +293,9 @@ static inline int64_t mw_space_size(const mw_binding *binding, int32_t space, in
     return binding->spaces[space];
   return binding->segment_sizes[space * binding->batch + binding->segments[entry].index];
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* MIXWRIGHT_RUNTIME_INTERNAL_H */

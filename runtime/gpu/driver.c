@@ -53,7 +53,7 @@ static mixwright_status find(void *library, const char *name, void *function) {
 
 static mixwright_status find_functions(mw_driver *driver, void *library) {
 #define FIND(MEMBER, CUDA, HIP, PARAMETERS)                                                        \
-  MW_CHECK(find(library, driver == &cuda ? CUDA : HIP, &driver->MEMBER));
+  MW_CHECK(find(library, driver == &cuda ? (CUDA) : (HIP), &driver->MEMBER));
   MW_COMMON_FUNCTIONS(FIND)
 #undef FIND
 #define FIND(MEMBER, NAME, PARAMETERS) MW_CHECK(find(library, NAME, &driver->MEMBER));

@@ -88,6 +88,7 @@ typedef struct mw_driver {
   int device_type;  /* kDLCUDA or kDLROCM */
   const char *name; /* "CUDA", "HIP" */
   void *library;
+  /* NOLINTBEGIN(bugprone-macro-parentheses): declarations take none */
 #define MW_MEMBER(MEMBER, CUDA, HIP, PARAMETERS) int(*MEMBER) PARAMETERS;
   MW_COMMON_FUNCTIONS(MW_MEMBER)
 #undef MW_MEMBER
@@ -95,6 +96,7 @@ typedef struct mw_driver {
   MW_CUDA_FUNCTIONS(MW_MEMBER) /* NULL of HIP, and the other way round */
   MW_HIP_FUNCTIONS(MW_MEMBER)
 #undef MW_MEMBER
+  /* NOLINTEND(bugprone-macro-parentheses) */
   const char *(*hip_get_error_name)(int error);
 } mw_driver;
 

@@ -15,42 +15,47 @@
 
 using namespace mix::fake;
 
-static Driver driver("sm_90", 48 << 10);
+static Driver &getDriver() {
+  static Driver driver("sm_90", 48 << 10);
+  return driver;
+}
+
 static thread_local std::vector<int> contexts; ///< devices; the current one last
 
 static int getCurrent() { return contexts.empty() ? -1 : contexts.back(); }
 
 /// Calls that need a context.
 static Result callInContext(const char *name, llvm::function_ref<Result()> body) {
-  return driver.call(name, [&] { return getCurrent() < 0 ? InvalidContext : body(); });
+  return getDriver().call(name, [&] { return getCurrent() < 0 ? InvalidContext : body(); });
 }
 
-static bool isDevice(int device) { return device >= 0 && device < driver.countDevices(); }
+static bool isDevice(int device) { return device >= 0 && device < getDriver().countDevices(); }
 
 extern "C" {
 
 int cuInit(unsigned) {
-  return driver.call(__func__, [] { return driver.countDevices() > 0 ? Success : NoDevice; });
+  return getDriver().call(__func__,
+                          [] { return getDriver().countDevices() > 0 ? Success : NoDevice; });
 }
 
 int cuDeviceGetCount(int *count) {
-  return driver.call(__func__, [&] {
-    *count = driver.countDevices();
+  return getDriver().call(__func__, [&] {
+    *count = getDriver().countDevices();
     return Success;
   });
 }
 
 int cuDeviceGet(int *device, int ordinal) {
-  return driver.call(__func__, [&] {
+  return getDriver().call(__func__, [&] {
     *device = ordinal;
     return isDevice(ordinal) ? Success : InvalidDevice;
   });
 }
 
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
-  return driver.call(__func__, [&] {
+  return getDriver().call(__func__, [&] {
     int architecture = 0;
-    llvm::StringRef chip = llvm::StringRef(driver.getChip()).drop_front(3);
+    llvm::StringRef chip = llvm::StringRef(getDriver().getChip()).drop_front(3);
     if (!isDevice(device) || chip.getAsInteger(10, architecture))
       return InvalidDevice;
     constexpr int major = 75, minor = 76;
@@ -62,14 +67,14 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
 }
 
 int cuDevicePrimaryCtxRetain(void **context, int device) {
-  return driver.call(__func__, [&] {
+  return getDriver().call(__func__, [&] {
     *context = reinterpret_cast<void *>(static_cast<intptr_t>(device) + 1);
     return isDevice(device) ? Success : InvalidDevice;
   });
 }
 
 int cuCtxPushCurrent_v2(void *context) {
-  return driver.call(__func__, [&] {
+  return getDriver().call(__func__, [&] {
     contexts.push_back(static_cast<int>(reinterpret_cast<intptr_t>(context)) - 1);
     return isDevice(getCurrent()) ? Success : InvalidContext;
   });
@@ -85,14 +90,14 @@ int cuCtxPopCurrent_v2(void **context) {
 
 int cuModuleLoadData(void **module, const void *image) {
   return callInContext(__func__, [&] {
-    return driver.load(getCurrent(), static_cast<const char *>(image),
-                       reinterpret_cast<Module *&>(*module));
+    return getDriver().load(getCurrent(), static_cast<const char *>(image),
+                            reinterpret_cast<Module *&>(*module));
   });
 }
 
 int cuModuleUnload(void *module) {
   return callInContext(__func__, [&] {
-    Result result = driver.waitForAll();
+    Result result = getDriver().waitForAll();
     delete static_cast<Module *>(module);
     return result;
   });
@@ -100,8 +105,8 @@ int cuModuleUnload(void *module) {
 
 int cuModuleGetFunction(void **function, void *module, const char *name) {
   return callInContext(__func__, [&] {
-    return driver.getFunction(*static_cast<Module *>(module), name,
-                              reinterpret_cast<Function *&>(*function));
+    return getDriver().getFunction(*static_cast<Module *>(module), name,
+                                   reinterpret_cast<Function *&>(*function));
   });
 }
 
@@ -121,25 +126,26 @@ int cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsigned grid
   return callInContext(__func__, [&] {
     if (gridY != 1 || gridZ != 1 || blockY != 1 || blockZ != 1)
       return InvalidValue;
-    return driver.launch(getCurrent(), *static_cast<Function *>(function), gridX, blockX,
-                         sharedBytes, stream, parameters);
+    return getDriver().launch(getCurrent(), *static_cast<Function *>(function), gridX, blockX,
+                              sharedBytes, stream, parameters);
   });
 }
 
 int cuMemAlloc_v2(void **address, size_t bytes) {
-  return callInContext(__func__, [&] { return driver.allocate(getCurrent(), bytes, *address); });
+  return callInContext(__func__,
+                       [&] { return getDriver().allocate(getCurrent(), bytes, *address); });
 }
 
 int cuMemFree_v2(void *address) {
-  return callInContext(__func__, [&] { return driver.release(address); });
+  return callInContext(__func__, [&] { return getDriver().release(address); });
 }
 
 int cuMemcpyHtoD_v2(void *to, const void *from, size_t bytes) {
-  return callInContext(__func__, [&] { return driver.copy(to, from, bytes, to); });
+  return callInContext(__func__, [&] { return getDriver().copy(to, from, bytes, to); });
 }
 
 int cuMemcpyDtoH_v2(void *to, void *from, size_t bytes) {
-  return callInContext(__func__, [&] { return driver.copy(to, from, bytes, from); });
+  return callInContext(__func__, [&] { return getDriver().copy(to, from, bytes, from); });
 }
 
 int cuStreamCreate(void **stream, unsigned) {
@@ -151,14 +157,14 @@ int cuStreamCreate(void **stream, unsigned) {
 
 int cuStreamDestroy_v2(void *stream) {
   return callInContext(__func__, [&] {
-    Result result = driver.wait(stream);
+    Result result = getDriver().wait(stream);
     delete static_cast<int *>(stream);
     return result;
   });
 }
 
 int cuStreamSynchronize(void *stream) {
-  return callInContext(__func__, [&] { return driver.wait(stream); });
+  return callInContext(__func__, [&] { return getDriver().wait(stream); });
 }
 
 int cuEventCreate(void **event, unsigned) {
@@ -170,7 +176,7 @@ int cuEventCreate(void **event, unsigned) {
 
 int cuEventDestroy_v2(void *event) {
   return callInContext(__func__, [&] {
-    Result result = driver.waitForAll();
+    Result result = getDriver().waitForAll();
     delete static_cast<Event *>(event);
     return result;
   });
@@ -178,7 +184,7 @@ int cuEventDestroy_v2(void *event) {
 
 int cuEventRecord(void *event, void *stream) {
   return callInContext(__func__,
-                       [&] { return driver.record(*static_cast<Event *>(event), stream); });
+                       [&] { return getDriver().record(*static_cast<Event *>(event), stream); });
 }
 
 int cuEventElapsedTime(float *milliseconds, void *begin, void *end) {

@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/driver/Call.h"
-#include "tools/driver/InstanceLayout.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -268,8 +267,19 @@ Error mix::driver::completeSizes(const Signature &signature, SizeMap &sizes, Str
 // Single heads
 //===----------------------------------------------------------------------===//
 
-InstanceLayout mix::driver::getInstanceLayout(const Argument &arg, const CallShape &shape,
-                                              const Tensor &tensor) {
+namespace {
+
+/// Where the instances of a tensor are, in elements: head `h` of batch entry `b` starts at
+/// `b * batchStride + h / headGroup * headStride`.
+struct InstanceLayout {
+  int64_t batchStride = 0, headStride = 0, headGroup = 1;
+  llvm::SmallVector<int64_t, 4> strides; ///< of the declared axes
+};
+
+} // namespace
+
+static InstanceLayout getInstanceLayout(const Argument &arg, const CallShape &shape,
+                                        const Tensor &tensor) {
   Places places = getPlaces(arg, shape, tensor);
   llvm::SmallVector<int64_t, 6> strides(tensor.getRank());
   int64_t stride = 1;

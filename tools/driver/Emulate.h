@@ -15,21 +15,15 @@
 
 namespace mix::driver {
 
-/// An argument of all phases.
-struct DeviceParameter {
-  std::string name, kind; ///< `mix.name`, `mix.kind`
-  ElementType type;
-  std::vector<std::string> axes;
-  std::vector<int64_t> sizes; ///< mlir::ShapedType::kDynamic: that of the axis
-};
-
 /// A mixer compiled for one GPU.
 struct DeviceProgram {
   gpu::DeviceModule device; ///< LLVM IR, optimised as it would be shipped
   std::string chip;
-  std::vector<DeviceParameter> parameters;
-  llvm::StringMap<std::pair<std::string, int64_t>> blocks; ///< like Signature::blocks
+  std::unique_ptr<cpu::LoadedObject>
+      description; ///< its `mixwright_kernel`, without an image's bytes
   std::vector<std::string> notes;
+
+  const mixwright_kernel &getKernel() const { return *description->getKernels().front(); }
 };
 
 /// Compiles for the GPU `options.chip`. Error: NotDerivedError, and those of code generation.

@@ -98,13 +98,6 @@ Error Gpu::check(int result, const char *what) const {
 // Calls
 //===----------------------------------------------------------------------===//
 
-static size_t getBytes(const DLTensor &tensor) {
-  size_t bytes = tensor.dtype.bits / 8;
-  for (int64_t size : llvm::ArrayRef(tensor.shape, tensor.ndim))
-    bytes *= size;
-  return bytes;
-}
-
 Expected<void *> GpuCall::allocate(size_t bytes) {
   void *address = nullptr;
   if (Error error = gpu.check(gpu.getDriver().allocate(&address, bytes), "has no memory"))

@@ -50,6 +50,13 @@ static DLDataType getDLType(ElementType type) {
   return {code, static_cast<uint8_t>(getTypeBytes(type) * 8), 1};
 }
 
+size_t mix::driver::getBytes(const DLTensor &tensor) {
+  size_t bytes = tensor.dtype.bits / 8;
+  for (int64_t size : llvm::ArrayRef(tensor.shape, tensor.ndim))
+    bytes *= size;
+  return bytes;
+}
+
 static DLTensor describe(Tensor &tensor, llvm::MutableArrayRef<int64_t> shape) {
   DLTensor view = {};
   view.data = tensor.getData();

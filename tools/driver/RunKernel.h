@@ -29,6 +29,7 @@ private:
 };
 
 ElementType getElementType(mixwright_dtype dtype);
+size_t getBytes(const DLTensor &tensor); ///< of one without gaps
 
 /// The tensors of a call as the kernel takes them: converted to its element types,
 /// with memory for outputs and final states. Can run many times; what a step form keeps

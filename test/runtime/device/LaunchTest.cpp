@@ -90,6 +90,7 @@ TEST_P(Launch, NothingButLaunchesOnceLoaded) {
 TEST_P(Launch, LoadsOnceForAllThreads) {
   auto calls = record([&] {
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int n = 0; n < 4; ++n)
       threads.emplace_back([&] { EXPECT_EQ(mixwright_prepare(&twice, which), MIXWRIGHT_OK); });
     for (std::thread &thread : threads)
