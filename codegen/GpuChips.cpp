@@ -20,7 +20,7 @@ llvm::ArrayRef<GpuChip> mix::getGpuChips() {
   constexpr MatrixUnit tf32 = MatrixUnit::MmaTf32, mfma = MatrixUnit::MfmaF32,
                        none = MatrixUnit::None;
   constexpr NarrowMatrixUnit mma16 = NarrowMatrixUnit::Mma16, mfma16 = NarrowMatrixUnit::Mfma16,
-                             none16 = NarrowMatrixUnit::None;
+                             wmma11 = NarrowMatrixUnit::Wmma11, wmma12 = NarrowMatrixUnit::Wmma12;
   static const std::vector<GpuChip> chips = {
       {"sm_80", nvidia, "sm_80", "+ptx70", tf32, mma16, 32, 128, 163 * kKiB},
       {"sm_86", nvidia, "sm_86", "+ptx71", tf32, mma16, 32, 128, 99 * kKiB},
@@ -28,8 +28,8 @@ llvm::ArrayRef<GpuChip> mix::getGpuChips() {
       {"sm_90", nvidia, "sm_90", "+ptx78", tf32, mma16, 32, 128, 227 * kKiB},
       {"gfx90a", amd, "gfx90a", "+wavefrontsize64", mfma, mfma16, 64, 256, 64 * kKiB},
       {"gfx942", amd, "gfx942", "+wavefrontsize64", mfma, mfma16, 64, 256, 64 * kKiB},
-      {"gfx1100", amd, "gfx1100", "+wavefrontsize32", none, none16, 32, 128, 64 * kKiB},
-      {"gfx1201", amd, "gfx1201", "+wavefrontsize32", none, none16, 32, 128, 64 * kKiB},
+      {"gfx1100", amd, "gfx1100", "+wavefrontsize32", none, wmma11, 32, 128, 64 * kKiB},
+      {"gfx1201", amd, "gfx1201", "+wavefrontsize32", none, wmma12, 32, 128, 64 * kKiB},
   };
   return chips;
 }

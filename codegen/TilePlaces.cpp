@@ -191,6 +191,12 @@ void Allocator::computeLives() {
             {{thenYield, thenYield}, {elseYield, elseYield}, {end(op), std::max(last, end(op))}});
         continue;
       }
+      if (policy.isDouble && policy.isDouble(result)) {
+        Operation *loop = op->getParentOp();
+        addTile(result, {{begin(loop), end(loop)}});
+        groupOf[result]->bytes *= 2;
+        continue;
+      }
       addTile(result, {{begin(op), last}});
     }
     if (auto loop = dyn_cast<scf::ForOp>(op)) {

@@ -28,6 +28,9 @@ struct PlacePolicy {
   llvm::function_ref<int64_t(mlir::RankedTensorType)> getBytes;
   /// Bytes that the op's code works on besides its operands and results.
   llvm::function_ref<int64_t(mlir::Operation *)> getTemporaryBytes;
+  /// Whether the tile, which an op in the body of a loop makes, has two buffers that are in use as
+  /// long as the loop runs; null: none has.
+  llvm::function_ref<bool(mlir::Value)> isDouble = nullptr;
 };
 
 /// Byte offsets in scratch memory.

@@ -41,6 +41,8 @@ Value CudaMachine::shuffleXor(ImplicitLocOpBuilder &b, Value value, int64_t dist
                        {constant(b, kAllLanes), value, constant(b, distance), constant(b, kClamp)});
 }
 
+bool CudaMachine::copiesAsynchronously() const { return true; }
+
 /// cp.async takes the number of bytes that it reads; the others become zero.
 bool CudaMachine::copyAsync(ImplicitLocOpBuilder &b, Value from, Value to, Value condition) {
   if (!condition) {

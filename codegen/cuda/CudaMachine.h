@@ -21,6 +21,7 @@ public:
   void barrier(mlir::ImplicitLocOpBuilder &b) override;
   mlir::Value shuffleXor(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
                          int64_t distance) override;
+  bool copiesAsynchronously() const override;
   bool copyAsync(mlir::ImplicitLocOpBuilder &b, mlir::Value from, mlir::Value to,
                  mlir::Value condition) override;
   void waitForCopies(mlir::ImplicitLocOpBuilder &b) override;

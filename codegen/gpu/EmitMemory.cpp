@@ -142,12 +142,22 @@ void PhaseEmitter::loadWide(const Window &window, const Tile &tile) {
 }
 
 LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
+  if (homes.isPrefetched(op))
+    return success();
+  auto view = views.find(op.getView());
+  Tile tile = getHome(op.getResult());
+  if (view != views.end())
+    access({view->second.getSpan()}, {tile.span});
+  tiles[op.getResult()] = tile;
+  return loadTile(op, tile);
+}
+
+/// Loads into a tile in shared memory that nobody is using.
+LogicalResult PhaseEmitter::loadTile(tile::LoadOp op, const Tile &tile) {
   auto view = views.find(op.getView());
   if (view == views.end())
     return op.emitError("expects a view that is an argument of the phase");
-  Tile tile = getHome(op.getResult());
   Window window = getWindow(view->second, op.getOffsets(), tile.shape);
-  access({view->second.getSpan()}, {tile.span});
   auto loadElements = [&] {
     k.forEachElement(tile.shape, [&](ArrayRef<Value> position) {
       auto [offset, isInside] = locate(window, position);
@@ -159,7 +169,6 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
     k.ifThenElse(isWide, [&] { loadWide(window, tile); }, loadElements);
   else
     loadElements();
-  tiles[op.getResult()] = std::move(tile);
   return success();
 }
 

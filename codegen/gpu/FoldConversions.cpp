@@ -11,7 +11,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/gpu/Machine.h"
 #include "codegen/gpu/Passes.h"
 #include "dialect/Tile.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -90,23 +89,6 @@ static void foldWidening(arith::ExtFOp widen) {
     load.erase();
 }
 
-/// Products of types that the chip cannot multiply take operands as they were before they were
-/// rounded for the product's sake.
-static void dropRounding(linalg::ContractOp product, const Machine &machine) {
-  SmallVector<Value> operands(product.getDpsInputs());
-  if (getElement(operands[0]) == getElement(operands[1]) &&
-      machine.getMatrixOp(getElement(operands[0])))
-    return;
-  for (Value &operand : operands) {
-    auto round = operand.getDefiningOp<arith::TruncFOp>();
-    if (round && bitEnumContainsAny(round.getFastmath().value_or(arith::FastMathFlags::none),
-                                    arith::FastMathFlags::contract))
-      operand = round.getIn();
-  }
-  if (!llvm::equal(operands, product.getDpsInputs()))
-    replaceOperands(product, operands);
-}
-
 /// The ops of a kind, to change the phase while going through them.
 template <typename Op> static SmallVector<Op> collect(func::FuncOp phase) {
   SmallVector<Op> ops;
@@ -117,23 +99,10 @@ template <typename Op> static SmallVector<Op> collect(func::FuncOp phase) {
 namespace {
 
 struct FoldConversions : gpu::impl::GpuFoldConversionsBase<FoldConversions> {
-  using GpuFoldConversionsBase::GpuFoldConversionsBase;
-
   void runOnOperation() override {
-    const GpuChip *row = findGpuChip(chip);
-    if (!row) {
-      getOperation().emitError("unknown GPU '") << chip << "'; known are " << getGpuChipNames();
-      return signalPassFailure();
-    }
-    std::unique_ptr<Machine> machine = createMachine(*row);
-    for (auto phase : getOperation().getOps<func::FuncOp>())
-      if (phase->hasAttr("tile.phase"))
-        runOnPhase(phase, *machine);
-  }
-
-  void runOnPhase(func::FuncOp phase, const Machine &machine) {
-    for (auto product : collect<linalg::ContractOp>(phase))
-      dropRounding(product, machine);
+    func::FuncOp phase = getOperation();
+    if (!phase->hasAttr("tile.phase"))
+      return;
     for (auto widen : collect<arith::ExtFOp>(phase))
       if (isa<RankedTensorType>(widen.getType()))
         foldWidening(widen);

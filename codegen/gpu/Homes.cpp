@@ -7,6 +7,7 @@
 
 #include "codegen/gpu/Homes.h"
 #include "codegen/TileStorage.h"
+#include "codegen/gpu/Prefetches.h"
 #include "dialect/Tile.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -408,8 +409,46 @@ Homes::Homes(func::FuncOp phase, const Machine &machine) {
     for (OpOperand *use : uses)
       use->set(copy.getResult(0));
   }
+  choosePlaces(phase, machine);
+}
+
+/// Loads run a round ahead unless their second buffers leave room for fewer blocks than two, which
+/// hide each other's waits as well.
+void Homes::choosePlaces(func::FuncOp phase, const Machine &machine) {
   auto needsShared = [&](Value tile) { return needsPlace(tile) && !getLayout(tile); };
   places = assignPlaces(phase, {needsShared, getTileBytes, getTemporaryBytes});
+  if (!machine.copiesAsynchronously())
+    return;
+  DenseMap<Operation *, SmallVector<tile::LoadOp>> found;
+  phase.walk([&](scf::ForOp loop) {
+    SmallVector<tile::LoadOp> loads = findPrefetches(phase, loop);
+    if (!loads.empty())
+      found[loop] = std::move(loads);
+  });
+  auto isDouble = [&](Value tile) {
+    auto load = tile.getDefiningOp<tile::LoadOp>();
+    auto loads = load ? found.find(load->getParentOp()) : found.end();
+    return loads != found.end() && llvm::is_contained(loads->second, load);
+  };
+  TilePlaces doubled =
+      assignPlaces(phase, {needsShared, getTileBytes, getTemporaryBytes, isDouble});
+  auto countBlocks = [&](const TilePlaces &chosen) {
+    return machine.chip.sharedBytes / std::max<int64_t>(chosen.bytes, 1);
+  };
+  if (countBlocks(doubled) < std::clamp<int64_t>(countBlocks(places), 1, 2))
+    return;
+  places = std::move(doubled);
+  prefetches = std::move(found);
+}
+
+ArrayRef<tile::LoadOp> Homes::getPrefetches(scf::ForOp loop) const {
+  auto loads = prefetches.find(loop);
+  return loads == prefetches.end() ? ArrayRef<tile::LoadOp>() : loads->second;
+}
+
+bool Homes::isPrefetched(tile::LoadOp load) const {
+  auto loop = dyn_cast<scf::ForOp>(load->getParentOp());
+  return loop && llvm::is_contained(getPrefetches(loop), load);
 }
 
 int64_t Homes::getOffset(Value tile) const {

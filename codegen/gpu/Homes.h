@@ -22,6 +22,8 @@
 
 #include "codegen/TilePlaces.h"
 #include "codegen/gpu/Product.h"
+#include "dialect/Tile.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 namespace mix::gpu {
 
@@ -44,6 +46,10 @@ public:
   int64_t getOffset(mlir::Value tile) const;
   int64_t getTemporary(mlir::Operation *op) const { return places.temporaries.lookup(op); }
   int64_t getSharedBytes() const { return places.bytes; }
+  /// The loads of a loop's body that run a round ahead (Prefetches.h). Their tiles have two
+  /// buffers, one behind the other.
+  llvm::ArrayRef<tile::LoadOp> getPrefetches(mlir::scf::ForOp loop) const;
+  bool isPrefetched(tile::LoadOp load) const;
   /// The layout of a tile in registers, or null.
   const Layout *getLayout(mlir::Value tile) const;
   /// The layout over the loops of an elementwise op or a reduction along which it works; null:
@@ -60,8 +66,11 @@ private:
   };
   class Spreader;
 
+  void choosePlaces(mlir::func::FuncOp phase, const Machine &machine);
+
   Choice choice;
   TilePlaces places;
+  llvm::DenseMap<mlir::Operation *, llvm::SmallVector<tile::LoadOp>> prefetches;
 };
 
 } // namespace mix::gpu

@@ -41,6 +41,8 @@ public:
   virtual mlir::Value shuffleXor(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
                                  int64_t distance) = 0;
 
+  /// Whether `copyAsync` does anything.
+  virtual bool copiesAsynchronously() const = 0;
   /// Starts to copy 16 bytes from global to shared memory, zeros if the condition (null: true) does
   /// not hold; false if the chip has no such operation.
   virtual bool copyAsync(mlir::ImplicitLocOpBuilder &b, mlir::Value from, mlir::Value to,

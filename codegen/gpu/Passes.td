@@ -16,13 +16,13 @@ class Gpu_ChipPass<string name, string op> : Pass<name, op> {
   ];
 }
 
-def GpuFoldConversions : Gpu_ChipPass<"mix-gpu-fold-conversions", "::mlir::ModuleOp"> {
+def GpuFoldConversions : Pass<"mix-gpu-fold-conversions", "::mlir::func::FuncOp"> {
   let summary = "Convert between 16-bit and wider reals where elements are used";
   let description = [{
     *Ensures*: a tile that was loaded in 16 bits is widened by its users, element by element. It is
     widened by its load if that leaves no use of it in 16 bits, and by an op of its own only
     if there are both kinds of uses. Stores round. A rounding that serves a product only (the flag
-    `contract`) is left where the chip multiplies the type, and dropped where it does not.
+    `contract`) is left, as every chip multiplies 16-bit types faster.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mix::tile::TileDialect"];

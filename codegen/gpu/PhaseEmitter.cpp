@@ -286,6 +286,12 @@ LogicalResult PhaseEmitter::emitFor(scf::ForOp op) {
   SmallVector<Value> inits;
   for (auto [init, result] : llvm::zip_equal(op.getInitArgs(), op.getResults()))
     handOn(init, result, inits);
+  // The number of the buffers of this round is carried last.
+  bool loadsAhead = !homes.getPrefetches(op).empty();
+  if (loadsAhead && failed(startPrefetches(op)))
+    return failure();
+  if (loadsAhead)
+    inits.push_back(k.constant(0));
   auto loop = scf::ForOp::create(k.b, getScalar(op.getLowerBound()), getScalar(op.getUpperBound()),
                                  getScalar(op.getStep()), inits);
   // Accesses before the loop may meet those of the first round and, if there is none,
@@ -299,12 +305,21 @@ LogicalResult PhaseEmitter::emitFor(scf::ForOp op) {
     ValueRange carried = loop.getRegionIterArgs();
     for (Value arg : op.getRegionIterArgs())
       receive(arg, carried);
+    Value other;
+    if (loadsAhead) {
+      other = k.sub(k.constant(1), carried.front());
+      if (failed(continuePrefetches(op, carried.front(), other)))
+        return failure();
+    }
     if (failed(emitBlock(*op.getBody())))
       return failure();
     SmallVector<Value> yielded;
     for (auto [value, result] : llvm::zip_equal(op.getYieldedValues(), op.getResults()))
       handOn(value, result, yielded);
-    if (!hazards.isEmpty())
+    if (other)
+      yielded.push_back(other);
+    copiesInFlight |= loadsAhead;
+    if (loadsAhead || !hazards.isEmpty())
       wait();
     if (!yielded.empty())
       scf::YieldOp::create(k.b, yielded);

@@ -9,6 +9,7 @@
 //
 //   PhaseEmitter.cpp     dispatch, scalars, control flow
 //   EmitMemory.cpp       tensors of the caller, slices, reshapes
+//   EmitPrefetch.cpp     loads of the next round of a loop
 //   EmitLinalg.cpp       elementwise work, reductions
 //   TileAccess.cpp       elements of tiles, barriers
 //   EmitContraction.cpp  products on matrix units
@@ -119,6 +120,7 @@ private:
 
   // EmitMemory.cpp
   mlir::LogicalResult emitLoad(tile::LoadOp op);
+  mlir::LogicalResult loadTile(tile::LoadOp op, const Tile &tile);
   mlir::LogicalResult emitStore(tile::StoreOp op);
   mlir::LogicalResult emitExtractSlice(mlir::tensor::ExtractSliceOp op);
   mlir::LogicalResult emitInsertSlice(mlir::tensor::InsertSliceOp op);
@@ -132,6 +134,13 @@ private:
                                              llvm::ArrayRef<mlir::Value> position);
   Tile getSlice(const Tile &tile, mlir::OffsetSizeAndStrideOpInterface slice,
                 mlir::RankedTensorType type, const llvm::SmallBitVector &dropped);
+
+  // EmitPrefetch.cpp
+  Tile getBuffer(mlir::Value value, mlir::Value which);
+  mlir::LogicalResult prefetch(mlir::scf::ForOp loop, mlir::Value position, mlir::Value which);
+  mlir::LogicalResult startPrefetches(mlir::scf::ForOp loop);
+  mlir::LogicalResult continuePrefetches(mlir::scf::ForOp loop, mlir::Value which,
+                                         mlir::Value other);
 
   // EmitLinalg.cpp
   mlir::LogicalResult emitLinalg(mlir::linalg::LinalgOp op);

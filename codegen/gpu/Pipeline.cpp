@@ -27,7 +27,7 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
 
 void gpu::buildGpuPipeline(OpPassManager &pm, StringRef chip) {
   std::string name = chip.str();
-  pm.addPass(createGpuFoldConversions({name}));
+  pm.addNestedPass<func::FuncOp>(createGpuFoldConversions());
   pm.addNestedPass<func::FuncOp>(createConvertElementwiseToLinalgPass());
   pm.addPass(createGpuEmit({name}));
   pm.addPass(createCSEPass());

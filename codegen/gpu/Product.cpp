@@ -30,7 +30,8 @@ static Layout makeLayout(ArrayRef<int64_t> shape, const Fragment &fragment, cons
   Layout layout;
   layout.shape = llvm::to_vector(shape);
   for (Digit digit : fragment.lanes) {
-    digit.dim = axes[digit.dim].dim;
+    if (digit.dim >= 0)
+      digit.dim = axes[digit.dim].dim;
     layout.threads.push_back(digit);
   }
   layout.threads.append(warps.begin(), warps.end());
