@@ -288,6 +288,25 @@ static void extractorShe(Call &call) {
     }
 }
 
+// Qin et al., "cosFormer", 2202.08791, equations 8 to 10: all pairs of tokens, as they stand.
+static constexpr int64_t kCosineSpan = 97;
+static void cosformer(Call &call) {
+  for (int64_t i = 0; i < call.size("T"); ++i) {
+    double denominator = 1e-6;
+    for (int64_t j = 0; j <= i; ++j) {
+      double weight = 0.0;
+      for (int64_t k = 0; k < call.size("K"); ++k)
+        weight += std::fmax(call.in("q")(i, k), 0.0) * std::fmax(call.in("k")(j, k), 0.0);
+      weight *= std::cos(std::acos(0.0) * double(i - j) / double(kCosineSpan));
+      denominator += weight;
+      for (int64_t v = 0; v < call.size("V"); ++v)
+        call.out("o")(i, v) += weight * call.in("v")(j, v);
+    }
+    for (int64_t v = 0; v < call.size("V"); ++v)
+      call.out("o")(i, v) /= denominator;
+  }
+}
+
 std::vector<Mixer> oracle::attentionMixers() {
   const std::vector<Argument> qkv = {{"q", {"T", "K"}}, {"k", {"T", "K"}}, {"v", {"T", "V"}}};
   const std::vector<Argument> o = {{"o", {"T", "V"}}};
@@ -308,6 +327,7 @@ std::vector<Mixer> oracle::attentionMixers() {
       {"alibi_attention", with({"slope", {}, Draw::Fraction}), o, {}, {}, alibiAttention},
       {"sink_attention", with({"sink", {}}), o, {}, {}, sinkAttention},
       {"sigmoid_attention", with({"bias", {}}), o, {}, {}, sigmoidAttention},
+      {"cosformer", qkv, o, {}, {{"M", std::to_string(kCosineSpan)}}, cosformer},
       {"stick_breaking_attention", qkv, o, {}, {}, stickBreakingAttention},
       {"forgetting_attention",
        with({"log_f", {"T"}, Draw::LogDecay}),
