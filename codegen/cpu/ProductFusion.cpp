@@ -114,10 +114,23 @@ linalg::LinalgOp cpu::getProductStart(linalg::LinalgOp product) {
   return start && areNeighbours(start, product) ? start : linalg::LinalgOp();
 }
 
+/// Whether the op, in whose body too, reads something that is made after `earlier`.
+static bool needsLater(Operation *op, Operation *earlier) {
+  WalkResult result = op->walk([&](Operation *nested) {
+    bool isLater = llvm::any_of(nested->getOperands(), [&](Value operand) {
+      Operation *definition = operand.getDefiningOp();
+      return definition && definition->getBlock() == earlier->getBlock() &&
+             earlier->isBeforeInBlock(definition);
+    });
+    return isLater ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  return result.wasInterrupted();
+}
+
 linalg::LinalgOp cpu::getProductEnd(linalg::LinalgOp product, int64_t lanes) {
   linalg::LinalgOp end = findEnd(product);
   bool isFree = end && product->isBeforeInBlock(end) && areNeighbours(product, end) &&
-                !getInPlaceStore(end, lanes);
+                !needsLater(end, product) && !getInPlaceStore(end, lanes);
   return isFree ? end : linalg::LinalgOp();
 }
 

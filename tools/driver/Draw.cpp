@@ -145,7 +145,7 @@ public:
   /// from there on, float32 has no digits to spare.
   Expected<double> probe(const DrawPlan &plan) {
     constexpr double hopeless = 1e300, largest = 1e6, amplification = 300, change = 1e-7;
-    Call call = drawCall(spec.getSignature(), shape, plan, /*givesStates=*/false, /*seed=*/7);
+    Call call = drawCall(spec.getSignature(), shape, plan, /*givesStates=*/false, planSeed);
     Expected<CallResult> result = evaluate(call);
     if (!result)
       return result.takeError();

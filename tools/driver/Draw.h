@@ -52,6 +52,9 @@ llvm::Expected<DrawPlan> planInputs(Spec &spec, const SizeMap &sizes,
 /// The same sizes with at most 128 tokens: enough to see a mixer explode.
 SizeMap shortenTokens(const Signature &signature, const SizeMap &sizes);
 
+/// The seed of the numbers on which a plan of inputs was tried.
+inline constexpr uint64_t planSeed = 7;
+
 /// Random tensors of the given shape in float64; integers are uniform in {0, 1, 2}.
 /// `oneHead` names an input that gets a single head, shared by all.
 Call drawCall(const Signature &signature, const CallShape &shape, const DrawPlan &plan,

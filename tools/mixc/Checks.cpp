@@ -502,8 +502,7 @@ private:
       return sizes.takeError();
     const Argument &shared = signature.inputs[signature.inputs.size() > 1 ? 1 : 0];
     Call call = drawCall(signature, {MIXWRIGHT_BTHD, which.batch, which.heads, std::move(*sizes)},
-                         report.plan, /*givesStates=*/false,
-                         /*seed=*/static_cast<uint64_t>(which.tokens) + 1,
+                         report.plan, /*givesStates=*/false, planSeed,
                          which.sharesHeads ? StringRef(shared.name) : "");
     Case whole{which.name, which.tokens, which.batch, which.heads, /*givesStates=*/false};
     Expected<Expectation> expected = makeExpectation(whole, call, types, program);
