@@ -12,7 +12,6 @@
 #include "codegen/cpu/Memory.h"
 #include "dialect/Tile.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/Dominance.h"
 
 using namespace mlir;
 using namespace mix;
@@ -76,27 +75,25 @@ static linalg::LinalgOp findEnd(linalg::LinalgOp product) {
   return isEnd ? end : linalg::LinalgOp();
 }
 
-/// Whether everything that the op reads is there before `earlier`, but for its result.
-static bool mayFollow(Operation *op, Operation *earlier, DominanceInfo &dominance) {
+/// Whether the op, in whose body too, reads something that is made after `earlier`.
+static bool needsLater(Operation *op, Operation *earlier) {
   WalkResult result = op->walk([&](Operation *nested) {
-    bool isThere = llvm::all_of(nested->getOperands(), [&](Value operand) {
+    bool isLater = llvm::any_of(nested->getOperands(), [&](Value operand) {
       Operation *definition = operand.getDefiningOp();
-      return definition == earlier || dominance.dominates(operand, earlier) ||
-             (definition && op->isProperAncestor(definition)) ||
-             op->isAncestor(operand.getParentBlock()->getParentOp());
+      return definition && definition->getBlock() == earlier->getBlock() &&
+             earlier->isBeforeInBlock(definition);
     });
-    return isThere ? WalkResult::advance() : WalkResult::interrupt();
+    return isLater ? WalkResult::interrupt() : WalkResult::advance();
   });
-  return !result.wasInterrupted();
+  return result.wasInterrupted();
 }
 
 void cpu::gatherElementwiseWork(func::FuncOp phase) {
-  DominanceInfo dominance(phase);
-  phase.walk([&](linalg::LinalgOp product) {
+  phase.walk([](linalg::LinalgOp product) {
     if (linalg::LinalgOp start = findStart(product))
       start->moveBefore(product);
     linalg::LinalgOp end = findEnd(product);
-    if (end && mayFollow(end, product, dominance))
+    if (end && !needsLater(end, product))
       end->moveAfter(product);
   });
 }
@@ -112,19 +109,6 @@ static bool areNeighbours(Operation *first, Operation *second) {
 linalg::LinalgOp cpu::getProductStart(linalg::LinalgOp product) {
   linalg::LinalgOp start = findStart(product);
   return start && areNeighbours(start, product) ? start : linalg::LinalgOp();
-}
-
-/// Whether the op, in whose body too, reads something that is made after `earlier`.
-static bool needsLater(Operation *op, Operation *earlier) {
-  WalkResult result = op->walk([&](Operation *nested) {
-    bool isLater = llvm::any_of(nested->getOperands(), [&](Value operand) {
-      Operation *definition = operand.getDefiningOp();
-      return definition && definition->getBlock() == earlier->getBlock() &&
-             earlier->isBeforeInBlock(definition);
-    });
-    return isLater ? WalkResult::interrupt() : WalkResult::advance();
-  });
-  return result.wasInterrupted();
 }
 
 linalg::LinalgOp cpu::getProductEnd(linalg::LinalgOp product, int64_t lanes) {
