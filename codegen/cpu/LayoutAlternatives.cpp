@@ -60,7 +60,8 @@ static double getBodyCycles(Block &body) {
   for (Operation &op : body.without_terminator()) {
     if (isa<arith::DivFOp, math::SqrtOp, math::RsqrtOp>(op))
       cycles += kDivisionCycles;
-    else if (isa<math::MathDialect>(op.getDialect()) && !isa<math::FmaOp, math::AbsFOp, math::AbsIOp>(op))
+    else if (isa<math::MathDialect>(op.getDialect()) &&
+             !isa<math::FmaOp, math::AbsFOp, math::AbsIOp>(op))
       cycles += kFunctionCycles;
     else if (!isa<linalg::IndexOp>(op))
       cycles += 1;

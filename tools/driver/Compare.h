@@ -9,6 +9,7 @@
 #define MIXWRIGHT_TOOLS_DRIVER_COMPARE_H
 
 #include "tools/driver/Call.h"
+#include <cmath>
 #include <optional>
 
 namespace mix::driver {
@@ -16,7 +17,8 @@ namespace mix::driver {
 /// The root of the normalised mean square error: the norm of `result - expected`
 /// over that of `expected`, where an element counts at least 1e-3 so that a tensor
 /// of zeros can be compared. Infinities and NaNs must stand at the same places;
-/// the error is infinite if they do not, or if shapes differ.
+/// the error is infinite if they do not, or if shapes differ. Numbers that the type of the result
+/// can hardly hold, or not at all, do not count; the error is infinite if no others are left.
 double getError(const Tensor &result, const Tensor &expected);
 
 /// What the error of a correct computation stays below whose arithmetic is of the type: 1e-10
@@ -42,9 +44,10 @@ struct Comparison {
   double error = 0, allowed = 0;
   std::string worst;
 
-  bool isGood() const { return error <= allowed; }
+  /// An infinite error is never good, whatever is allowed.
+  bool isGood() const { return std::isfinite(error) && error <= allowed; }
   /// The error as a part of what is allowed.
-  double getShare() const { return error == 0 ? 0 : error / allowed; }
+  double getShare() const { return error == 0 || !std::isfinite(error) ? error : error / allowed; }
 };
 Comparison compare(const CallResult &result, const Expectation &expected);
 

@@ -32,7 +32,8 @@ using StepFn = std::function<llvm::Expected<Evaluation>(const llvm::StringMap<Ar
                                                         const llvm::StringMap<Array> &states)>;
 
 /// Cuts a sequence into calls of 1 to 4 tokens, or now and then of as many as the program is
-/// made for, at places that `seed` draws, and carries states and caches from one to the next. New rows of a cache start as NaN.
+/// made for, at places that `seed` draws, and carries states and caches from one to the next. New
+/// rows of a cache start as NaN.
 llvm::Expected<Evaluation> evaluateInSteps(const StepSignature &signature,
                                            const llvm::StringMap<Array> &inputs, uint64_t seed,
                                            const StepFn &step);
