@@ -100,6 +100,18 @@ static StringRef findTokenAxis(const Signature &signature) {
   return "";
 }
 
+/// Why a sequence cannot be cut into steps here; empty if it can.
+static std::string findStepObstacle(const Signature &signature) {
+  for (llvm::ArrayRef<Argument> group :
+       {llvm::ArrayRef<Argument>(signature.inputs), llvm::ArrayRef<Argument>(signature.outputs)})
+    for (const Argument &arg : group)
+      if (arg.kind != ArgumentKind::Param && !arg.tokensFirst &&
+          llvm::any_of(arg.axes, [&](StringRef axis) { return signature.isTokenAxis(axis); }))
+        return "mixc cuts sequences along first axes only, and those of '" + arg.name + "' are [" +
+               llvm::join(arg.axes, ", ") + "]";
+  return "";
+}
+
 /// Sizes of all axes. Other token axes are a little longer than the first, so that
 /// nothing relies on their being equal.
 static Expected<SizeMap> makeSizes(const Signature &signature, const SizeMap &features,
@@ -231,7 +243,8 @@ public:
       return std::move(error);
     for (Form form : {Form::Chunked, Form::Recurrent, Form::Step, Form::Prefill})
       for (TensorTypes types : options.types)
-        if (!goesOn(form) || (!options.isForGpu() && !findTokenAxis(signature).empty()))
+        if (!goesOn(form) || (!options.isForGpu() && (!findTokenAxis(signature).empty() ||
+                                                      !findStepObstacle(signature).empty())))
           report.forms.push_back({form, types, "", {}, {}});
     if (llvm::any_of(options.types, [](TensorTypes t) { return t.type == ElementType::F64; }))
       report.forms.push_back({Form::Reference, ElementType::F64, "", {}, {}});
@@ -369,6 +382,10 @@ private:
         form.cases.push_back(checkCase(one, makeEvaluator(program, ElementType::F64)));
       return;
     }
+    if (form.form == Form::Step || form.form == Form::Prefill)
+      form.notDerived = findStepObstacle(signature);
+    if (!form.notDerived.empty())
+      return;
     Error error = options.isEmulated ? checkEmulated(form, features, prepared)
                                      : checkCompiled(form, features, prepared, program);
     if (!error)
