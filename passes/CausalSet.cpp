@@ -66,22 +66,6 @@ std::optional<CausalSet> matchCausalSet(ReduceOp reduce) {
   return set;
 }
 
-/// The identity of a reduction, for elements that a condition excludes.
-static double getIdentity(ReduceKind kind) {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
-  switch (kind) {
-  case ReduceKind::Sum:
-    return 0;
-  case ReduceKind::Prod:
-    return 1;
-  case ReduceKind::Max:
-    return -infinity;
-  case ReduceKind::Min:
-    return infinity;
-  }
-  llvm_unreachable("unknown reduction");
-}
-
 static PrefixKind getPrefixKind(ReduceKind kind) {
   switch (kind) {
   case ReduceKind::Sum:
@@ -112,8 +96,9 @@ Value createPrefixAt(OpBuilder &builder, ReduceOp reduce, const CausalSet &set, 
   Location loc = reduce.getLoc();
   int64_t size = getAxisSize(reduce.getSource().getType(), set.key);
   value = ensureAxis(builder, loc, value, set.key, size);
-  value = createGuarded(builder, loc, value, set.conditions, getIdentity(reduce.getKind()));
-  Value prefix = PrefixOp::create(builder, loc, getPrefixKind(reduce.getKind()), value, set.key);
+  PrefixKind kind = getPrefixKind(reduce.getKind());
+  value = createGuarded(builder, loc, value, set.conditions, getIdentity(kind));
+  Value prefix = PrefixOp::create(builder, loc, kind, value, set.key);
   StringRef space = getSpace(set.key);
   Value bound =
       BindOp::create(builder, loc, renameAxis(prefix.getType(), set.key, space), prefix, set.key);
@@ -129,6 +114,24 @@ Value createPrefixAt(OpBuilder &builder, ReduceOp reduce, const CausalSet &set, 
   Type type = withAxis(dropAxes(bound.getType(), {space}), set.query,
                        getAxisSize(position.getType(), set.query));
   return ReadOp::create(builder, loc, type, bound, builder.getStrArrayAttr({space}), position);
+}
+
+int64_t replaceReductions(func::FuncOp function,
+                          llvm::function_ref<Value(OpBuilder &, ReduceOp)> replace) {
+  SmallVector<ReduceOp> reductions;
+  function.walk([&](ReduceOp reduce) { reductions.push_back(reduce); });
+  int64_t numReplaced = 0;
+  for (ReduceOp reduce : reductions) {
+    OpBuilder builder(reduce);
+    Value value = replace(builder, reduce);
+    if (!value)
+      continue;
+    reduce.getResult().replaceAllUsesWith(
+        broadcastTo(builder, reduce.getLoc(), value, reduce.getType()));
+    reduce.erase();
+    ++numReplaced;
+  }
+  return numReplaced;
 }
 
 } // namespace mix

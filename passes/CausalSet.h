@@ -9,6 +9,7 @@
 #define MIXWRIGHT_PASSES_CAUSALSET_H
 
 #include "dialect/Mix.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/SmallVector.h"
 #include <optional>
@@ -38,6 +39,11 @@ mlir::Value createGuarded(mlir::OpBuilder &builder, mlir::Location loc, mlir::Va
 /// query's position.
 mlir::Value createPrefixAt(mlir::OpBuilder &builder, ReduceOp reduce, const CausalSet &set,
                            mlir::Value value);
+
+/// Puts what `replace` makes, over any order of the same axes or fewer of them, in place of each
+/// reduction for which it gives a value. The number of those.
+int64_t replaceReductions(mlir::func::FuncOp function,
+                          llvm::function_ref<mlir::Value(mlir::OpBuilder &, ReduceOp)> replace);
 
 } // namespace mix
 

@@ -62,26 +62,18 @@ static Value emitReduction(OpBuilder &builder, ReduceOp reduce, const CausalSet 
   return createPrefixAt(builder, reduce, set, source);
 }
 
+/// The reduction as a prefix; null if it is none.
+static Value emitAny(OpBuilder &builder, ReduceOp reduce) {
+  std::optional<CausalSet> set = matchCausalSet(reduce);
+  if (!set)
+    return {};
+  return reduce.getKind() == ReduceKind::Sum ? emitSum(builder, reduce, *set)
+                                             : emitReduction(builder, reduce, *set);
+}
+
 namespace {
 struct PrefixReductions : impl::PrefixReductionsBase<PrefixReductions> {
-  void runOnOperation() override {
-    SmallVector<ReduceOp> reductions;
-    getOperation().walk([&](ReduceOp reduce) { reductions.push_back(reduce); });
-    for (ReduceOp reduce : reductions) {
-      std::optional<CausalSet> set = matchCausalSet(reduce);
-      if (!set)
-        continue;
-      OpBuilder builder(reduce);
-      Value value = reduce.getKind() == ReduceKind::Sum ? emitSum(builder, reduce, *set)
-                                                        : emitReduction(builder, reduce, *set);
-      if (!value)
-        continue;
-      reduce.getResult().replaceAllUsesWith(
-          broadcastTo(builder, reduce.getLoc(), value, reduce.getType()));
-      reduce.erase();
-      ++numPrefixes;
-    }
-  }
+  void runOnOperation() override { numPrefixes += replaceReductions(getOperation(), emitAny); }
 };
 } // namespace
 

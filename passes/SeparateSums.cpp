@@ -366,20 +366,7 @@ static Value separateSum(OpBuilder &builder, ReduceOp reduce) {
 
 namespace {
 struct SeparateSums : impl::SeparateSumsBase<SeparateSums> {
-  void runOnOperation() override {
-    SmallVector<ReduceOp> reductions;
-    getOperation().walk([&](ReduceOp reduce) { reductions.push_back(reduce); });
-    for (ReduceOp reduce : reductions) {
-      OpBuilder builder(reduce);
-      Value value = separateSum(builder, reduce);
-      if (!value)
-        continue;
-      reduce.getResult().replaceAllUsesWith(
-          broadcastTo(builder, reduce.getLoc(), value, reduce.getType()));
-      reduce.erase();
-      ++numSeparated;
-    }
-  }
+  void runOnOperation() override { numSeparated += replaceReductions(getOperation(), separateSum); }
 };
 } // namespace
 

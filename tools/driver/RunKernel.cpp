@@ -71,13 +71,11 @@ static DLTensor describe(Tensor &tensor, llvm::MutableArrayRef<int64_t> shape) {
 /// along which kernels want elements side by side.
 static llvm::SmallVector<int64_t, 6> getMemoryOrder(const mixwright_arg &arg, int64_t rank) {
   llvm::SmallVector<int64_t, 6> order = llvm::to_vector<6>(llvm::seq<int64_t>(0, rank));
-  for (int64_t fromEnd = 1; fromEnd < arg.rank; ++fromEnd)
-    if (arg.dims[arg.rank - fromEnd].size > 0)
-      return order;
-    else if (arg.dims[arg.rank - fromEnd - 1].size > 0) {
-      std::rotate(order.end() - fromEnd - 1, order.end() - fromEnd, order.end());
-      return order;
-    }
+  int64_t behind = 0; // how many axes stand behind that one
+  while (behind < arg.rank && arg.dims[arg.rank - 1 - behind].size <= 0)
+    ++behind;
+  if (behind < arg.rank)
+    std::rotate(order.end() - behind - 1, order.end() - behind, order.end());
   return order;
 }
 

@@ -28,6 +28,11 @@ struct Argument {
   bool isInteger;
   llvm::SmallVector<std::string, 4> axes;
   bool tokensFirst = false; ///< the first axis is a token axis
+
+  /// Whether tensors of it have a row for each token of the axis.
+  bool walksAlong(llvm::StringRef axis) const {
+    return kind != ArgumentKind::Param && tokensFirst && axes.front() == axis;
+  }
 };
 
 /// The declarations of a mixer (level L1), in the order of the spec.

@@ -189,10 +189,6 @@ struct Range {
 
 } // namespace
 
-static bool walksAlong(const Argument &arg, StringRef axis) {
-  return arg.kind != ArgumentKind::Param && arg.tokensFirst && arg.axes.front() == axis;
-}
-
 /// Visits the pieces of a tensor [B, T, H, ..] that are the tokens of a call:
 /// copy(byte in the whole, byte in the call, bytes).
 template <typename Copy>
@@ -235,7 +231,7 @@ static llvm::SmallVector<int64_t, 6> getCallShape(const Argument &arg, const Ten
                                                   StringRef axis, const Range &range,
                                                   const CallShape &call) {
   llvm::SmallVector<int64_t, 6> shape(whole.getShape());
-  bool walks = walksAlong(arg, axis);
+  bool walks = arg.walksAlong(axis);
   if (walks)
     shape[1] = range.counts.front();
   if (arg.kind == ArgumentKind::Param || !call.isPackedIn(arg))
@@ -253,7 +249,7 @@ static Expected<Call> takeCall(const Signature &signature, StringRef axis, const
   for (const Argument &arg : signature.inputs) {
     const Tensor &given = whole.inputs.find(arg.name)->second;
     Tensor tensor(given.getType(), getCallShape(arg, given, axis, range, call.shape));
-    if (walksAlong(arg, axis))
+    if (arg.walksAlong(axis))
       visitTokens(given, range, [&](int64_t from, int64_t to, int64_t bytes) {
         std::memcpy(tensor.getData() + to, given.getData() + from, bytes);
       });
@@ -273,7 +269,7 @@ static void joinOutputs(const Signature &signature, StringRef axis, const Range 
   for (const Argument &arg : signature.outputs) {
     const Tensor &part = parts[arg.name];
     Tensor &whole = wholes[arg.name];
-    if (walksAlong(arg, axis))
+    if (arg.walksAlong(axis))
       visitTokens(whole, range, [&](int64_t to, int64_t from, int64_t bytes) {
         std::memcpy(whole.getData() + to, part.getData() + from, bytes);
       });

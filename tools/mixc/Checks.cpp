@@ -165,10 +165,6 @@ static void copyTokens(const Tensor &source, int64_t from, Tensor &target, int64
                 source.getData() + (b * source.getShape()[1] + from) * inner, count * inner);
 }
 
-static bool hasTokens(const Argument &arg, StringRef axis) {
-  return arg.kind != ArgumentKind::Param && arg.tokensFirst && arg.axes.front() == axis;
-}
-
 /// The call on tokens [begin, end) alone.
 static Expected<Call> takePart(const Signature &signature, const Call &call, int64_t begin,
                                int64_t end) {
@@ -180,7 +176,7 @@ static Expected<Call> takePart(const Signature &signature, const Call &call, int
   if (Error error = completeSizes(signature, part.shape.sizes))
     return std::move(error);
   for (const Argument &arg : signature.inputs) {
-    if (!hasTokens(arg, axis))
+    if (!arg.walksAlong(axis))
       continue;
     const Tensor &whole = call.inputs.find(arg.name)->second;
     llvm::SmallVector<int64_t, 6> shape(whole.getShape());
@@ -211,7 +207,7 @@ static Expected<CallResult> runInParts(const Signature &signature, const Call &c
     joined.states = std::move(result->states);
     for (const Argument &arg : signature.outputs) {
       Tensor &own = result->outputs[arg.name];
-      if (!hasTokens(arg, axis)) {
+      if (!arg.walksAlong(axis)) {
         joined.outputs[arg.name] = std::move(own);
         continue;
       }
