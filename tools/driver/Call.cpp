@@ -94,6 +94,11 @@ llvm::SmallVector<int64_t, 6> CallShape::getShape(const Argument &arg) const {
   return result;
 }
 
+int64_t mix::driver::getDimension(const Argument &arg, const CallShape &shape, StringRef axis) {
+  return getPlaces(arg, shape, /*headed=*/false)
+      .declared[llvm::find(arg.axes, axis) - arg.axes.begin()];
+}
+
 int64_t mix::driver::getHeads(const Argument &arg, const CallShape &shape, const Tensor &tensor) {
   Places places = getPlaces(arg, shape, tensor);
   return places.head < 0 ? 1 : tensor.getShape()[places.head];

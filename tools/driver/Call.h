@@ -79,6 +79,9 @@ llvm::Error packShape(const Signature &signature, const TensorMap &offsets, Call
 llvm::Error completeSizes(const Signature &signature, SizeMap &sizes,
                           llvm::StringRef option = "--size");
 
+/// The dimension of a tensor of this shape that is an axis of the argument, no param.
+int64_t getDimension(const Argument &arg, const CallShape &shape, llvm::StringRef axis);
+
 /// The heads that a tensor has; 1 if it has no such dimension.
 int64_t getHeads(const Argument &arg, const CallShape &shape, const Tensor &tensor);
 

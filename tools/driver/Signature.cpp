@@ -8,7 +8,6 @@
 #include "tools/driver/Signature.h"
 #include "dialect/Axes.h"
 #include "dialect/Mix.h"
-#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -44,6 +43,14 @@ llvm::SmallVector<std::string, 4> Signature::getFeatureAxes() const {
       for (const std::string &axis : arg.axes)
         if (!isTokenAxis(axis) && !llvm::is_contained(axes, axis))
           axes.push_back(axis);
+  return axes;
+}
+
+llvm::SmallVector<llvm::StringRef, 2> Signature::getTokenAxes(const Argument &arg) const {
+  llvm::SmallVector<llvm::StringRef, 2> axes;
+  for (llvm::StringRef axis : arg.axes)
+    if (isTokenAxis(axis))
+      axes.push_back(axis);
   return axes;
 }
 

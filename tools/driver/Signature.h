@@ -9,6 +9,7 @@
 #define MIXWRIGHT_TOOLS_DRIVER_SIGNATURE_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
@@ -29,9 +30,9 @@ struct Argument {
   llvm::SmallVector<std::string, 4> axes;
   bool tokensFirst = false; ///< the first axis is a token axis
 
-  /// Whether tensors of it have a row for each token of the axis.
+  /// Whether tensors of it have something for each token of the axis.
   bool walksAlong(llvm::StringRef axis) const {
-    return kind != ArgumentKind::Param && tokensFirst && axes.front() == axis;
+    return kind != ArgumentKind::Param && llvm::is_contained(axes, axis);
   }
 };
 
@@ -51,6 +52,8 @@ struct Signature {
   const Argument *findOutput(llvm::StringRef name) const;
   const Argument *findState(llvm::StringRef name) const;
   bool isTokenAxis(llvm::StringRef axis) const { return tokenAxes.contains(axis); }
+  /// The token axes of an argument, in its order.
+  llvm::SmallVector<llvm::StringRef, 2> getTokenAxes(const Argument &arg) const;
   /// The feature axes, in order of first appearance.
   llvm::SmallVector<std::string, 4> getFeatureAxes() const;
 };

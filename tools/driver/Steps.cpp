@@ -189,17 +189,26 @@ struct Range {
 
 } // namespace
 
-/// Visits the pieces of a tensor [B, T, H, ..] that are the tokens of a call:
+/// Visits the pieces of a tensor [B, .., T, ..] that are the tokens of a call, in which the
+/// tensor is [B, .., t, ..], or [.., t, ..] if sequences are packed:
 /// copy(byte in the whole, byte in the call, bytes).
 template <typename Copy>
-static void visitTokens(const Tensor &whole, const Range &range, Copy copy) {
-  int64_t inner = getTypeBytes(whole.getType());
-  for (int64_t size : whole.getShape().drop_front(2))
+static void visitTokens(const Tensor &whole, int64_t dimension, const Range &range, bool isPacked,
+                        Copy copy) {
+  int64_t outer = 1, inner = getTypeBytes(whole.getType());
+  for (int64_t size : whole.getShape().slice(1, dimension - 1))
+    outer *= size;
+  for (int64_t size : whole.getShape().drop_front(dimension + 1))
     inner *= size;
-  int64_t to = 0;
+  int64_t pieceBytes = (isPacked ? range.getTotal() : range.counts.front()) * inner;
+  int64_t start = 0;
   for (auto [b, position, count] : llvm::enumerate(range.positions, range.counts)) {
-    copy((static_cast<int64_t>(b) * whole.getShape()[1] + position) * inner, to, count * inner);
-    to += count * inner;
+    for (int64_t n = 0; n < outer; ++n) {
+      int64_t piece = static_cast<int64_t>(b) * outer + n;
+      copy((piece * whole.getShape()[dimension] + position) * inner,
+           isPacked ? n * pieceBytes + start : piece * pieceBytes, count * inner);
+    }
+    start += count * inner;
   }
 }
 
@@ -226,17 +235,20 @@ static Error shapeCall(const Signature &signature, StringRef axis, const Call &w
   return completeSizes(signature, shape.sizes);
 }
 
-/// The shape that a tensor [B, T, H, ..] or [B, H, ..] of the whole has in a call.
+/// The shape that a tensor of the whole has in a call.
 static llvm::SmallVector<int64_t, 6> getCallShape(const Argument &arg, const Tensor &whole,
-                                                  StringRef axis, const Range &range,
-                                                  const CallShape &call) {
+                                                  const CallShape &wholeShape, StringRef axis,
+                                                  const Range &range, const CallShape &call) {
   llvm::SmallVector<int64_t, 6> shape(whole.getShape());
   bool walks = arg.walksAlong(axis);
   if (walks)
-    shape[1] = range.counts.front();
+    shape[getDimension(arg, wholeShape, axis)] = range.counts.front();
   if (arg.kind == ArgumentKind::Param || !call.isPackedIn(arg))
     return shape;
-  shape[1] = walks ? range.getTotal() : shape[0] * shape[1];
+  if (walks)
+    shape[getDimension(arg, wholeShape, axis)] = range.getTotal();
+  else
+    shape[1] *= shape[0];
   shape.erase(shape.begin());
   return shape;
 }
@@ -248,11 +260,12 @@ static Expected<Call> takeCall(const Signature &signature, StringRef axis, const
     return std::move(error);
   for (const Argument &arg : signature.inputs) {
     const Tensor &given = whole.inputs.find(arg.name)->second;
-    Tensor tensor(given.getType(), getCallShape(arg, given, axis, range, call.shape));
+    Tensor tensor(given.getType(), getCallShape(arg, given, whole.shape, axis, range, call.shape));
     if (arg.walksAlong(axis))
-      visitTokens(given, range, [&](int64_t from, int64_t to, int64_t bytes) {
-        std::memcpy(tensor.getData() + to, given.getData() + from, bytes);
-      });
+      visitTokens(given, getDimension(arg, whole.shape, axis), range, isPacked,
+                  [&](int64_t from, int64_t to, int64_t bytes) {
+                    std::memcpy(tensor.getData() + to, given.getData() + from, bytes);
+                  });
     else
       std::memcpy(tensor.getData(), given.getData(), given.getBytes());
     call.inputs[arg.name] = std::move(tensor);
@@ -264,15 +277,16 @@ static Expected<Call> takeCall(const Signature &signature, StringRef axis, const
   return call;
 }
 
-static void joinOutputs(const Signature &signature, StringRef axis, const Range &range,
-                        TensorMap &parts, TensorMap &wholes) {
+static void joinOutputs(const Signature &signature, StringRef axis, const CallShape &wholeShape,
+                        const Range &range, bool isPacked, TensorMap &parts, TensorMap &wholes) {
   for (const Argument &arg : signature.outputs) {
     const Tensor &part = parts[arg.name];
     Tensor &whole = wholes[arg.name];
     if (arg.walksAlong(axis))
-      visitTokens(whole, range, [&](int64_t to, int64_t from, int64_t bytes) {
-        std::memcpy(whole.getData() + to, part.getData() + from, bytes);
-      });
+      visitTokens(whole, getDimension(arg, wholeShape, axis), range, isPacked,
+                  [&](int64_t to, int64_t from, int64_t bytes) {
+                    std::memcpy(whole.getData() + to, part.getData() + from, bytes);
+                  });
     else
       std::memcpy(whole.getData(), part.getData(), whole.getBytes());
   }
@@ -301,7 +315,7 @@ Expected<CallResult> mix::driver::runInSteps(StepKernels kernels, const Signatur
     for (const Argument &arg : signature.outputs)
       joined.outputs.try_emplace(arg.name, result.outputs[arg.name].getType(),
                                  whole.shape.getShape(arg));
-    joinOutputs(signature, axis, range, result.outputs, joined.outputs);
+    joinOutputs(signature, axis, whole.shape, range, plan.isPacked, result.outputs, joined.outputs);
     memory = std::move(result.states);
     tables = std::move(call->blockTables);
     for (auto [position, count] : llvm::zip(positions, counts))

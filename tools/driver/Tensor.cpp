@@ -154,6 +154,18 @@ Tensor Tensor::takePart(int64_t index, llvm::ArrayRef<int64_t> shape) const {
   return part;
 }
 
+void Tensor::copyAlong(int64_t dimension, const Tensor &source, int64_t from, int64_t to,
+                       int64_t count) {
+  int64_t outer = 1, inner = getTypeBytes(type);
+  for (int64_t size : getShape().take_front(dimension))
+    outer *= size;
+  for (int64_t size : getShape().drop_front(dimension + 1))
+    inner *= size;
+  for (int64_t n = 0; n < outer; ++n)
+    std::memcpy(getData() + (n * shape[dimension] + to) * inner,
+                source.getData() + (n * source.shape[dimension] + from) * inner, count * inner);
+}
+
 void Tensor::fill(double value) {
   for (int64_t index = 0, count = getCount(); index < count; ++index)
     set(index, value);

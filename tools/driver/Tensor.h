@@ -75,6 +75,9 @@ public:
   Tensor transpose(llvm::ArrayRef<int64_t> order) const;
   /// Elements from `index` times their number on, in a shape of that many.
   Tensor takePart(int64_t index, llvm::ArrayRef<int64_t> shape) const;
+  /// Copies positions [from, from + count) along a dimension of `source` to those from `to` on.
+  /// Type and other sizes are equal.
+  void copyAlong(int64_t dimension, const Tensor &source, int64_t from, int64_t to, int64_t count);
 
 private:
   struct Free {

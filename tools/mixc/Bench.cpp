@@ -161,8 +161,9 @@ void makeStep(const mixwright_kernel &kernel, const Signature &signature, int64_
               Call &call, BenchResult &result) {
   int64_t fresh = 0;
   for (const Argument &arg : signature.inputs)
-    if (arg.kind == ArgumentKind::Input && arg.tokensFirst)
-      fresh = std::max(fresh, call.shape.sizes.lookup(arg.axes.front()));
+    for (StringRef axis : signature.getTokenAxes(arg))
+      if (arg.kind == ArgumentKind::Input)
+        fresh = std::max(fresh, call.shape.sizes.lookup(axis));
   call.states.clear();
   Tensor position(ElementType::I64, {call.shape.batch});
   position.fill(static_cast<double>(earlier));

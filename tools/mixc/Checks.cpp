@@ -13,7 +13,6 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Sequence.h"
 #include "llvm/ADT/StringExtras.h"
-#include <cstring>
 
 using namespace mix;
 using namespace mix::driver;
@@ -92,23 +91,20 @@ static std::vector<Case> makeCases(bool hasInputs, bool canBePacked) {
   return cases;
 }
 
-/// The axis that a sequence may be cut along: the token axis of the first input.
+/// The axis that a sequence may be cut along: a token axis of the first input that has one,
+/// of an output too if there is such an axis.
 static StringRef findTokenAxis(const Signature &signature) {
-  for (const Argument &arg : signature.inputs)
-    if (arg.kind == ArgumentKind::Input && arg.tokensFirst)
-      return arg.axes.front();
-  return "";
-}
-
-/// Why a sequence cannot be cut into steps here; empty if it can.
-static std::string findStepObstacle(const Signature &signature) {
-  for (llvm::ArrayRef<Argument> group :
-       {llvm::ArrayRef<Argument>(signature.inputs), llvm::ArrayRef<Argument>(signature.outputs)})
-    for (const Argument &arg : group)
-      if (arg.kind != ArgumentKind::Param && !arg.tokensFirst &&
-          llvm::any_of(arg.axes, [&](StringRef axis) { return signature.isTokenAxis(axis); }))
-        return "mixc cuts sequences along first axes only, and those of '" + arg.name + "' are [" +
-               llvm::join(arg.axes, ", ") + "]";
+  auto isOfOutput = [&](StringRef axis) {
+    return llvm::any_of(signature.outputs,
+                        [&](const Argument &arg) { return arg.walksAlong(axis); });
+  };
+  for (const Argument &arg : signature.inputs) {
+    llvm::SmallVector<StringRef, 2> axes = signature.getTokenAxes(arg);
+    if (arg.kind == ArgumentKind::Param || axes.empty())
+      continue;
+    auto found = llvm::find_if(axes, isOfOutput);
+    return found == axes.end() ? axes.front() : *found;
+  }
   return "";
 }
 
@@ -154,17 +150,6 @@ static std::string formatSizes(const Signature &signature, const SizeMap &sizes)
 // Sequences in two parts
 //===----------------------------------------------------------------------===//
 
-/// Copies tokens [from, from + count) of a tensor in layout BTHD to another at `to`.
-static void copyTokens(const Tensor &source, int64_t from, Tensor &target, int64_t to,
-                       int64_t count) {
-  int64_t inner = getTypeBytes(source.getType());
-  for (int64_t size : source.getShape().drop_front(2))
-    inner *= size;
-  for (int64_t b = 0; b < source.getShape()[0]; ++b)
-    std::memcpy(target.getData() + (b * target.getShape()[1] + to) * inner,
-                source.getData() + (b * source.getShape()[1] + from) * inner, count * inner);
-}
-
 /// The call on tokens [begin, end) alone.
 static Expected<Call> takePart(const Signature &signature, const Call &call, int64_t begin,
                                int64_t end) {
@@ -180,9 +165,10 @@ static Expected<Call> takePart(const Signature &signature, const Call &call, int
       continue;
     const Tensor &whole = call.inputs.find(arg.name)->second;
     llvm::SmallVector<int64_t, 6> shape(whole.getShape());
-    shape[1] = end - begin;
+    int64_t dimension = getDimension(arg, call.shape, axis);
+    shape[dimension] = end - begin;
     Tensor tensor(whole.getType(), shape);
-    copyTokens(whole, begin, tensor, 0, end - begin);
+    tensor.copyAlong(dimension, whole, begin, 0, end - begin);
     part.inputs[arg.name] = std::move(tensor);
   }
   return part;
@@ -213,7 +199,7 @@ static Expected<CallResult> runInParts(const Signature &signature, const Call &c
       }
       auto whole =
           joined.outputs.try_emplace(arg.name, own.getType(), call.shape.getShape(arg)).first;
-      copyTokens(own, 0, whole->second, begin, end - begin);
+      whole->second.copyAlong(getDimension(arg, call.shape, axis), own, 0, begin, end - begin);
     }
     begin = end;
   }
@@ -239,8 +225,7 @@ public:
       return std::move(error);
     for (Form form : {Form::Chunked, Form::Recurrent, Form::Step, Form::Prefill})
       for (TensorTypes types : options.types)
-        if (!goesOn(form) || (!options.isForGpu() && (!findTokenAxis(signature).empty() ||
-                                                      !findStepObstacle(signature).empty())))
+        if (!goesOn(form) || (!options.isForGpu() && !findTokenAxis(signature).empty()))
           report.forms.push_back({form, types, "", {}, {}});
     if (llvm::any_of(options.types, [](TensorTypes t) { return t.type == ElementType::F64; }))
       report.forms.push_back({Form::Reference, ElementType::F64, "", {}, {}});
@@ -378,10 +363,6 @@ private:
         form.cases.push_back(checkCase(one, makeEvaluator(program, ElementType::F64)));
       return;
     }
-    if (form.form == Form::Step || form.form == Form::Prefill)
-      form.notDerived = findStepObstacle(signature);
-    if (!form.notDerived.empty())
-      return;
     Error error = options.isEmulated ? checkEmulated(form, features, prepared)
                                      : checkCompiled(form, features, prepared, program);
     if (!error)

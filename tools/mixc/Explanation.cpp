@@ -192,8 +192,8 @@ static void countCosts(Spec &spec, func::FuncOp definition, Explanation &result)
   const Signature &signature = spec.getSignature();
   int64_t tokens = 1;
   for (const Argument &arg : signature.outputs)
-    if (arg.tokensFirst)
-      tokens = std::max(tokens, result.sizes.lookup(arg.axes.front()));
+    for (StringRef axis : signature.getTokenAxes(arg))
+      tokens = std::max(tokens, result.sizes.lookup(axis));
   CallShape shape{MIXWRIGHT_SINGLE, 1, 1, result.sizes};
   TensorMap inputs;
   for (const Argument &arg : signature.inputs)

@@ -107,8 +107,9 @@ static int64_t getLargest(const Tensor &tensor) {
 static int64_t countNewTokens(const Signature &signature, const CallShape &shape) {
   int64_t tokens = 0;
   for (const Argument &arg : signature.outputs)
-    for (int64_t n = 0; arg.tokensFirst && n < shape.batch; ++n)
-      tokens = std::max(tokens, shape.getRange(arg.axes.front(), n).second);
+    for (StringRef axis : signature.getTokenAxes(arg))
+      for (int64_t n = 0; n < shape.batch; ++n)
+        tokens = std::max(tokens, shape.getRange(axis, n).second);
   return tokens;
 }
 
