@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/emulator/InlineAssembly.h"
+#include <algorithm>
 #include <map>
 
 using namespace mix::emu;
@@ -80,6 +81,8 @@ private:
     if (!name.empty())
       return false; // A second instruction.
     name = word;
+    if (name.find("wgmma.mma_async") == 0)
+      numLists = std::count(statement.begin(), statement.end(), '{');
     collectOperands(statement);
     if (!guard.empty()) {
       if (guard[0] != '$')
@@ -125,8 +128,11 @@ private:
       arguments.pop_back();
       arguments.insert(arguments.begin() + 1, barrier);
     }
-    // The accumulator of wgmma is tied to the outputs.
-    if (name.find("wgmma.mma_async") == 0)
+    // A second list of registers is the operand A of wgmma.
+    if (numLists > 1)
+      full.insert(std::string("llvm.ptx.wgmma.").size(), "registers.");
+    // The accumulator of wgmma is tied to the outputs, and so is what its fences order.
+    if (name.find("wgmma.") == 0)
       for (unsigned output = numOutputs; output-- > 0;)
         arguments.insert(arguments.begin(), output);
     FoundOperation operation = findOperation(full);
@@ -142,6 +148,7 @@ private:
   std::vector<unsigned> arguments;
   int predicate = -1;
   bool isLoop = false;
+  int numLists = 0; ///< Of registers, among the operands of wgmma.
 };
 
 } // namespace

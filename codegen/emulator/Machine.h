@@ -100,6 +100,7 @@ public:
   std::vector<Thread *> lanes;
   std::vector<Read> openReads;               ///< Of wgmma, in no group yet.
   std::vector<std::vector<Read>> readGroups; ///< Oldest first.
+  bool hasRegisterFence = false;             ///< wgmma.fence, since wgmma was last waited for.
 };
 
 /// An mbarrier (PTX ISA 9.7.13.16).
