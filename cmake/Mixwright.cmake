@@ -71,15 +71,37 @@ function(mixwright_link_static_llvm name)
   llvm_map_components_to_libnames(llvm_libraries
     ${LLVM_NATIVE_ARCH} aarch64codegen aarch64desc aarch64info x86codegen x86desc x86info
     amdgpucodegen amdgpudesc amdgpuinfo nvptxcodegen nvptxdesc nvptxinfo bitreader bitwriter
-    core irreader linker orcjit passes support target targetparser)
+    core debuginfodwarf irreader linker option orcjit passes plugins support target targetparser)
   target_link_libraries(${name} PRIVATE
     MLIRAffineToStandard MLIRArithToLLVM MLIRArithTransforms MLIRBuiltinToLLVMIRTranslation
     MLIRControlFlowToLLVM MLIRFuncToLLVM MLIRIndexToLLVM MLIRLinalgTransforms
     MLIRLLVMToLLVMIRTranslation MLIRMathToLLVM MLIRParser MLIRSCFToControlFlow MLIRTransforms
     MLIRUBToLLVM MLIRVectorToLLVM MLIRVectorTransforms MLIRTargetLLVMIRExport
-    ${llvm_libraries})
+    $<TARGET_FILE:LLVMLTO> $<TARGET_FILE:LLVMDTLTO> ${llvm_libraries})
+  set(absent ${CMAKE_BINARY_DIR}/AbsentOfLinker.cpp)
+  mixwright_absent_of_linker(${absent} AArch64 AMDGPU NVPTX X86)
+  target_sources(${name} PRIVATE ${absent})
   # A program at a fixed address has nothing to relocate when it starts.
   target_link_options(${name} PRIVATE -no-pie -static-libstdc++ -static-libgcc -Wl,--as-needed -Wl,--gc-sections)
+endfunction()
+
+# What LLVM's linker refers to and a program with static libraries lacks: it makes all of LLVM's targets
+# ready, and its link-time optimizer registers Polly, in case that some object is bitcode. Ours are machine
+# code. Writes a file that defines these functions as ones that do nothing.
+#   mixwright_absent_of_linker(<file> <target of LLVM that is there>...)
+function(mixwright_absent_of_linker file)
+  set(text "#include \"llvm/Plugins/PassPlugin.h\"\n"
+           "llvm::PassPluginLibraryInfo getPollyPluginInfo() { return {}; }\n")
+  foreach(target ${LLVM_TARGETS_TO_BUILD})
+    set(parts AsmParser)
+    if(NOT target IN_LIST ARGN)
+      list(APPEND parts TargetInfo Target TargetMC AsmPrinter)
+    endif()
+    foreach(part ${parts})
+      string(APPEND text "extern \"C\" void LLVMInitialize${target}${part}() {}\n")
+    endforeach()
+  endforeach()
+  file(CONFIGURE OUTPUT ${file} CONTENT "${text}" @ONLY)
 endfunction()
 
 # A GoogleTest program. Goes to the folder that lit searches for unit tests; the

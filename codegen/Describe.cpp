@@ -354,11 +354,16 @@ std::function<Value()> Describer::describeImage() {
     return null();
   std::string bytes = prefix + "_bytes";
   makeBytes(bytes, target.image->bytes, kImageAlignment);
+  std::string assembled = prefix + "_assembled";
+  bool isAssembled = !target.image->assembled.empty();
+  if (isAssembled)
+    makeBytes(assembled, target.image->assembled, kImageAlignment);
   return array(
-      "image", LLVM::LLVMStructType::getLiteral(b.getContext(), {i32, i32, i32, i64, pointer}),
+      "image",
+      LLVM::LLVMStructType::getLiteral(b.getContext(), {i32, i32, i32, i64, pointer, pointer}),
       Fields{number(i32, target.image->deviceType), number(i32, target.image->architecture),
              number(i32, target.image->isPortable), number(i64, target.image->bytes.size()),
-             addressOf(bytes)});
+             addressOf(bytes), isAssembled ? addressOf(assembled) : null()});
 }
 
 LogicalResult Describer::run() {

@@ -27,6 +27,7 @@ struct KernelImage {
   int32_t deviceType, architecture;
   bool isPortable;
   std::string bytes;
+  std::string assembled = ""; ///< empty: none
 };
 
 /// What a kernel is compiled for.

@@ -18,8 +18,8 @@ static constexpr int32_t kCudaDevice = 2, kRocmDevice = 10;
 
 /// The image of a chip. Code for "sm_80" is PTX, which later chips run too; names that go on after
 /// the number, "sm_90a", are of PTX that no other chip runs.
-static KernelImage makeImage(const GpuChip &chip, std::string bytes) {
-  KernelImage image = {kRocmDevice, 0, false, std::move(bytes)};
+static KernelImage makeImage(const GpuChip &chip, DeviceCode code) {
+  KernelImage image = {kRocmDevice, 0, false, std::move(code.image), std::move(code.assembled)};
   if (chip.vendor != GpuVendor::Nvidia)
     return image;
   StringRef name = chip.name;
@@ -31,7 +31,7 @@ static KernelImage makeImage(const GpuChip &chip, std::string bytes) {
 }
 
 llvm::Expected<OwningOpRef<ModuleOp>> gpu::describe(ModuleOp phases, const DeviceModule &device,
-                                                    StringRef chip, std::string bytes) {
+                                                    StringRef chip, DeviceCode code) {
   const GpuChip *row = findGpuChip(chip);
   if (!row)
     return llvm::createStringError("unknown GPU '%s'; known are %s", chip.str().c_str(),
@@ -50,7 +50,7 @@ llvm::Expected<OwningOpRef<ModuleOp>> gpu::describe(ModuleOp phases, const Devic
   phases.getContext()->loadDialect<LLVM::LLVMDialect>();
   OwningOpRef<ModuleOp> host = ModuleOp::create(phases.getLoc());
   OpBuilder b = OpBuilder::atBlockEnd(host->getBody());
-  if (failed(emitDescription(b, described, {row->name, 0, makeImage(*row, std::move(bytes))})))
+  if (failed(emitDescription(b, described, {row->name, 0, makeImage(*row, std::move(code))})))
     return llvm::createStringError("the kernels for %s could not be described", chip.str().c_str());
   return host;
 }

@@ -12,13 +12,18 @@
 
 namespace mix::gpu {
 
+/// A kernel's code, as `mixwright_image` has it.
+struct DeviceCode {
+  std::string image;     ///< What drivers of the chip load: PTX, or machine code of AMD GPUs.
+  std::string assembled; ///< Machine code for PTX; empty: none.
+};
+
 /// A module of the host, in the LLVM dialect, that holds nothing but the
 /// `mixwright_kernel` of a mixer for the chip. `phases` are the tile programs that `device` was
-/// compiled from, and `bytes` the image that drivers of the chip load. What is wrong with the
-/// phases is reported by diagnostics; the error says that they were.
-llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> describe(mlir::ModuleOp phases,
-                                                           const DeviceModule &device,
-                                                           llvm::StringRef chip, std::string bytes);
+/// compiled from. What is wrong with the phases is reported by diagnostics; the error says that
+/// they were.
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+describe(mlir::ModuleOp phases, const DeviceModule &device, llvm::StringRef chip, DeviceCode code);
 
 } // namespace mix::gpu
 

@@ -104,10 +104,20 @@ static int allow_shared_bytes(const mw_device *device, void *function, int64_t b
                                                 (int)bytes);
 }
 
+/* Machine code if the image has it and the driver takes it, else what the driver compiles. */
+static int load_image(loaded *entry) {
+  const mixwright_image *image = entry->kernel->image;
+  const mw_device *device = entry->device;
+  if (image->assembled && image->architecture == device->architecture &&
+      !device->driver->load_module(&entry->module, image->assembled))
+    return 0;
+  return device->driver->load_module(&entry->module, image->data);
+}
+
 static mixwright_status load_functions(loaded *entry) {
   const mw_driver *driver = entry->device->driver;
   char what[200];
-  int error = driver->load_module(&entry->module, entry->kernel->image->data);
+  int error = load_image(entry);
   if (error) {
     snprintf(what, sizeof what, "refuses the code of kernel '%s' for %s", entry->kernel->mixer,
              entry->kernel->target);

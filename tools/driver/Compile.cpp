@@ -165,10 +165,12 @@ static Expected<cpu::Object> compileObject(ModuleOp phases, const KernelOptions 
   compileOptions.timing = options.timing;
   if (!findGpuChip(options.chip))
     return cpu::compileToObject({{phases, options.chip}}, compileOptions);
-  auto described = describeForGpu(phases, options.chip, options.isEmulated);
+  auto described =
+      describeForGpu(phases, options.chip,
+                     options.isEmulated ? DeviceCodeKind::Emulated : DeviceCodeKind::Loadable);
   if (!described)
     return described.takeError();
-  ModuleOp device = **described;
+  ModuleOp device = *described->module;
   compileOptions.devices = device;
   return cpu::compileToObject({}, compileOptions);
 }

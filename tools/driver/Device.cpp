@@ -7,13 +7,10 @@
 
 #include "tools/driver/Device.h"
 #include "codegen/GpuChips.h"
+#include "codegen/cuda/Assemble.h"
 #include "codegen/gpu/Describe.h"
 #include "codegen/gpu/Target.h"
-#include "llvm/Config/llvm-config.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Program.h"
+#include "codegen/hip/LinkObject.h"
 
 using namespace mlir;
 using namespace mix;
@@ -54,45 +51,6 @@ Expected<LoweredProgram> mix::driver::tileForGpu(Spec &spec, const SizeMap &size
                            std::to_string(chip->sharedBytes) + "; smaller feature sizes would fit");
 }
 
-/// LLVM's linker, of our own version if there is one by that name: objects of AMD GPUs have formats
-/// that older ones do not know.
-static std::string getLinker() {
-  std::string own = "ld.lld-" + std::to_string(LLVM_VERSION_MAJOR);
-  return llvm::sys::findProgramByName(own) ? own : "ld.lld";
-}
-
-/// Runs a program that makes one file of another, and reads that.
-static Expected<std::string> runTool(StringRef program, ArrayRef<StringRef> flags,
-                                     StringRef input) {
-  auto path = llvm::sys::findProgramByName(program);
-  if (!path)
-    return createStringError("this needs the program '" + program + "', which is not on the PATH");
-  llvm::SmallString<128> from, to;
-  if (std::error_code code = llvm::sys::fs::createTemporaryFile("mixwright", "in", from))
-    return createStringError("cannot write a temporary file: " + code.message());
-  llvm::FileRemover removeFrom(from);
-  if (std::error_code code = llvm::sys::fs::createTemporaryFile("mixwright", "out", to))
-    return createStringError("cannot write a temporary file: " + code.message());
-  llvm::FileRemover removeTo(to);
-  std::error_code code;
-  llvm::raw_fd_ostream file(from, code);
-  file << input;
-  file.close();
-  if (code || file.has_error()) {
-    file.clear_error();
-    return createStringError("cannot write a temporary file");
-  }
-  llvm::SmallVector<StringRef> words = {*path};
-  llvm::append_range(words, flags);
-  words.append({from, "-o", to});
-  if (llvm::sys::ExecuteAndWait(*path, words) != 0)
-    return createStringError("'" + program + "' refused the kernels");
-  auto result = llvm::MemoryBuffer::getFile(to, /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (!result)
-    return createStringError("cannot read what '" + program + "' wrote");
-  return (*result)->getBuffer().str();
-}
-
 static Expected<std::string> makeCode(const gpu::DeviceModule &device, StringRef chip,
                                       StringRef kind) {
   if (kind == "llvm") {
@@ -106,13 +64,9 @@ static Expected<std::string> makeCode(const gpu::DeviceModule &device, StringRef
       gpu::emitCode(device, chip, isObject ? gpu::CodeKind::Object : gpu::CodeKind::Assembly);
   if (!code)
     return code.takeError();
-  if (kind == "hsaco")
-    return runTool(getLinker(), {"-shared"}, *code);
-  if (kind == "cubin") {
-    std::string architecture = "-arch=" + chip.str();
-    return runTool("ptxas", {architecture}, *code);
-  }
-  return code;
+  if (isObject)
+    return hip::linkObject(*code);
+  return kind == "cubin" ? cuda::assemble(*code, chip) : std::move(code);
 }
 
 Expected<std::string> mix::driver::compileForGpu(ModuleOp phases, StringRef chip, StringRef kind) {
@@ -122,16 +76,42 @@ Expected<std::string> mix::driver::compileForGpu(ModuleOp phases, StringRef chip
   return makeCode(*device, chip, kind);
 }
 
-Expected<OwningOpRef<ModuleOp>> mix::driver::describeForGpu(ModuleOp phases, StringRef chip,
-                                                            bool isEmulated) {
-  const GpuChip *row = findGpuChip(chip);
+/// Adds machine code to PTX, if something here can make it; else a note that says why there is
+/// none.
+static void addAssembled(gpu::DeviceCode &code, StringRef chip, std::string &note) {
+  if (!cuda::canAssemble()) {
+    note = "the kernels for " + chip.str() +
+           " are PTX only, which the driver compiles when it loads them: machine code needs ptxas "
+           "or nvJitLink";
+    return;
+  }
+  Expected<std::string> assembled = cuda::assemble(code.image, chip);
+  if (assembled)
+    code.assembled = std::move(*assembled);
+  else
+    note = "the kernels for " + chip.str() + " are PTX only: " + toString(assembled.takeError());
+}
+
+Expected<DescribedDevice> mix::driver::describeForGpu(ModuleOp phases, StringRef chip,
+                                                      DeviceCodeKind kind) {
   OwningOpRef<ModuleOp> lowered = phases.clone();
   auto device = gpu::compile(*lowered, chip, /*optimize=*/true);
   if (!device)
     return device.takeError();
-  StringRef kind = isEmulated ? "llvm" : row->vendor == GpuVendor::Nvidia ? "ptx" : "hsaco";
-  Expected<std::string> image = makeCode(*device, chip, kind);
+  bool isNvidia = findGpuChip(chip)->vendor == GpuVendor::Nvidia;
+  Expected<std::string> image = makeCode(*device, chip,
+                                         kind == DeviceCodeKind::Emulated ? "llvm"
+                                         : isNvidia                       ? "ptx"
+                                                                          : "hsaco");
   if (!image)
     return image.takeError();
-  return gpu::describe(phases, *device, chip, std::move(*image));
+  DescribedDevice described;
+  gpu::DeviceCode code = {std::move(*image), ""};
+  if (kind == DeviceCodeKind::Assembled && isNvidia)
+    addAssembled(code, chip, described.note);
+  auto module = gpu::describe(phases, *device, chip, std::move(code));
+  if (!module)
+    return module.takeError();
+  described.module = std::move(*module);
+  return described;
 }

@@ -16,15 +16,27 @@ namespace mix::driver {
 /// whose phases fit its shared memory. Error: NotDerivedError, or that none fits.
 llvm::Expected<LoweredProgram> tileForGpu(Spec &spec, const SizeMap &sizes, KernelOptions options);
 
-/// What can be made of phases for a GPU: LLVM IR, assembly ("asm"), "ptx", "cubin" (with ptxas)
-/// or "hsaco" (with ld.lld).
+/// What can be made of phases for a GPU: LLVM IR, assembly ("asm"), "ptx", "cubin" (needs
+/// a tool of NVIDIA's, `cuda::assemble`) or "hsaco".
 llvm::Expected<std::string> compileForGpu(mlir::ModuleOp phases, llvm::StringRef chip,
                                           llvm::StringRef kind);
 
-/// The kernel of phases for a GPU, as objects take it (`cpu::CompileOptions::devices`): with PTX or
-/// "hsaco" as its image, or, if emulated, LLVM IR, which only the drivers of the emulator load.
-llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
-describeForGpu(mlir::ModuleOp phases, llvm::StringRef chip, bool isEmulated);
+/// What the image of a kernel holds.
+enum class DeviceCodeKind {
+  Loadable,  ///< What drivers load: PTX or "hsaco".
+  Assembled, ///< And beside PTX machine code, if something here can make it.
+  Emulated   ///< LLVM IR, which only the drivers of the emulator load.
+};
+
+/// A kernel for a GPU, as objects take it (`cpu::CompileOptions::devices`).
+struct DescribedDevice {
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::string note; ///< Why it has no machine code though that was wanted; else empty.
+};
+
+/// The kernel of phases for a GPU.
+llvm::Expected<DescribedDevice> describeForGpu(mlir::ModuleOp phases, llvm::StringRef chip,
+                                               DeviceCodeKind kind);
 
 } // namespace mix::driver
 

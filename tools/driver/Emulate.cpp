@@ -30,7 +30,7 @@ static Error compileModule(ModuleOp phases, DeviceProgram &program) {
   if (!device)
     return device.takeError();
   program.device = std::move(*device);
-  auto described = gpu::describe(phases, program.device, program.chip, /*bytes=*/"");
+  auto described = gpu::describe(phases, program.device, program.chip, /*code=*/{});
   if (!described)
     return described.takeError();
   ModuleOp description = **described;

@@ -153,11 +153,14 @@ private:
       if (!lowered)
         return lowered.takeError();
       auto described = describeForGpu(*lowered->program.module, architecture.chips.front(),
-                                      architecture.isEmulated);
+                                      architecture.isEmulated ? DeviceCodeKind::Emulated
+                                                              : DeviceCodeKind::Assembled);
       if (!described)
         return described.takeError();
+      if (!described->note.empty())
+        llvm::errs() << "note: " << described->note << '\n';
       devicePrograms.push_back(std::move(*lowered));
-      devices.push_back(std::move(*described));
+      devices.push_back(std::move(described->module));
     }
     return Error::success();
   }
@@ -394,9 +397,10 @@ Command mix::mixc::getCompileCommand() {
       "examples/c shows programs. Several targets of one architecture share an object, and the\n"
       "runtime chooses among them by what the processor has; every other architecture has an\n"
       "object of its own. Kernels for GPUs are in every object, which is for this machine if only\n"
-      "GPUs are named: PTX, which later NVIDIA GPUs run too, and machine code of AMD GPUs (needs\n"
-      "ld.lld). --emit takes any of: obj, so, header, ptx, cubin (of NVIDIA GPUs; cubin needs\n"
-      "ptxas), hsaco (of AMD GPUs), llvm, asm, tile (level L3), mix (level L2).",
+      "GPUs are named: machine code, and for NVIDIA GPUs PTX, which later ones run too. Their\n"
+      "machine code is made by NVIDIA's ptxas (on the PATH or in CUDA_PATH) or nvJitLink; without\n"
+      "them there is PTX only. --emit takes any of: obj, so, header, ptx, cubin (of NVIDIA GPUs),\n"
+      "hsaco (of AMD GPUs), llvm, asm, tile (level L3), mix (level L2).",
       "mixc compile examples/gated_delta_rule.mix --size K=128,V=128\n"
       "    --target x86-64-v4,x86-64-v3,aarch64 --output out",
       {{"size", Option::AssignmentCommas, "AXIS=N,...", "size of every feature axis"},

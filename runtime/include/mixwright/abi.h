@@ -27,7 +27,7 @@ extern "C" {
 
 /* Raised whenever a struct of this header changes; kernels of another version
  * are refused. */
-#define MIXWRIGHT_ABI_VERSION 3
+#define MIXWRIGHT_ABI_VERSION 4
 
 /* How the names of exported kernels begin. */
 #define MIXWRIGHT_KERNEL_PREFIX "mixwright_kernel_"
@@ -141,6 +141,9 @@ typedef struct mixwright_image {
   int32_t is_portable;  /* non-zero: the driver compiles it for later architectures too */
   int64_t bytes;
   const void *data; /* `bytes` bytes and a zero behind them */
+  /* The same in machine code for this very architecture, so that the driver has nothing to compile.
+   * One that is older than the tools it was made with may refuse it. Null: there is none. */
+  const void *assembled;
 } mixwright_image;
 
 /* A mixer in one form. Compiled for several processors, it is a list: the best first, those

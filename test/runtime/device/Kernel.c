@@ -123,10 +123,10 @@ static const char gfx942[] =
         HIP_KERNEL("add", "true");
 
 enum { CUDA = 2, ROCM = 10 };
-static const mixwright_image images[] = {{CUDA, 80, 1, sizeof sm_80 - 1, sm_80},
-                                         {CUDA, 90, 1, sizeof sm_90 - 1, sm_90},
-                                         {CUDA, 90, 0, sizeof sm_90a - 1, sm_90a},
-                                         {ROCM, 0, 0, sizeof gfx942 - 1, gfx942}};
+static const mixwright_image images[] = {{CUDA, 80, 1, sizeof sm_80 - 1, sm_80, NULL},
+                                         {CUDA, 90, 1, sizeof sm_90 - 1, sm_90, NULL},
+                                         {CUDA, 90, 0, sizeof sm_90a - 1, sm_90a, NULL},
+                                         {ROCM, 0, 0, sizeof gfx942 - 1, gfx942, NULL}};
 
 #define SPACE(name, index) {name, -1, index}
 #define FEATURE {"K", TWICE_K, -1}

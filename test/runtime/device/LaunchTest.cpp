@@ -145,6 +145,32 @@ TEST_P(Launch, TheImageForTheChip) {
                   "for sm_80, sm_90, sm_90a, gfx942");
 }
 
+/// Machine code is for one architecture, which the driver may refuse; the image is there for
+/// others.
+TEST_P(Launch, MachineCode) {
+  if (!isCuda)
+    return;
+  const char *code = static_cast<const char *>(twice.next->image->data), *none = "no code at all";
+  auto countLoads = [&](const mixwright_kernel &like, const char *image, const char *assembled) {
+    mixwright_image images = *like.image;
+    images.data = image;
+    images.assembled = assembled;
+    mixwright_kernel kernel = like;
+    kernel.image = &images;
+    kernel.next = nullptr;
+    auto calls = record([&] {
+      EXPECT_EQ(mixwright_prepare(&kernel, which), MIXWRIGHT_OK) << mixwright_last_error();
+      EXPECT_EQ(mixwright_unload(&kernel), MIXWRIGHT_OK) << mixwright_last_error();
+    });
+    return std::count(calls.begin(), calls.end(), "cuModuleLoadData");
+  };
+  // The device is an sm_90.
+  EXPECT_EQ(countLoads(*twice.next, none, code), 1);
+  EXPECT_EQ(countLoads(*twice.next, code, none), 2);
+  EXPECT_EQ(countLoads(*twice.next, code, nullptr), 1);
+  EXPECT_EQ(countLoads(twice, static_cast<const char *>(twice.image->data), none), 1);
+}
+
 INSTANTIATE_TEST_SUITE_P(Cuda, Launch, testing::Values(DLDevice{kDLCUDA, 1}));
 INSTANTIATE_TEST_SUITE_P(Hip, Launch, testing::Values(DLDevice{kDLROCM, 1}));
 
