@@ -16,7 +16,7 @@
 //  * TilePrefix.cpp    prefixes along rows and along keys;
 //  * TileSizes.cpp     how large tiles are;
 //  * TileStream.cpp    reductions over keys, block by block;
-//  * TileLargest.cpp   selections over keys;
+//  * TileLargest.cpp   selections over keys, and along feature axes;
 //  * TileKeys.cpp      the loops over keys, and masks;
 //  * TileSplit.cpp     reductions over all tokens of a step form, in parts;
 //  * TilePhase.cpp     loops and stores around all that.
@@ -342,6 +342,8 @@ private:
   Tile applyMask(const KeyBlock &block, const Tile &tile, mlir::Value neutral);
 
   // TileLargest.cpp
+  /// A selection along a feature axis.
+  Tile emitFeatureTopK(TopKOp op, const Env &env, unsigned scope);
   void addLargest(LargestOp op, std::vector<KeyJob> &jobs);
   llvm::SmallVector<Tile> insertStep(const KeyBlock &block, const KeyJob &job,
                                      llvm::ArrayRef<Tile> carried);

@@ -40,7 +40,9 @@ bool mix::isAnchor(Operation *op) {
     return false;
   if (auto reduce = dyn_cast<ReduceOp>(op))
     return llvm::any_of(reduce.getAxes().getAsValueRange<StringAttr>(), isIndexAxis);
-  return isa<AffineScanOp, ForOp, PrefixOp, StreamedReductionOp, SoftmaxOp, TopKOp, LargestOp>(op);
+  if (auto topk = dyn_cast<TopKOp>(op))
+    return isIndexAxis(topk.getAxis());
+  return isa<AffineScanOp, ForOp, PrefixOp, StreamedReductionOp, SoftmaxOp, LargestOp>(op);
 }
 
 bool mix::isSequentialAnchor(Operation *op) {
@@ -102,7 +104,7 @@ bool mix::isFinalState(Value value) {
 static std::optional<TileFailure> checkAnchor(Operation *op) {
   auto fail = [&](const llvm::Twine &reason) { return TileFailure{op->getLoc(), reason.str()}; };
   if (isa<TopKOp>(op))
-    return fail("a selection along a feature axis has no tile program yet");
+    return fail("a selection that was not brought to a list of positions has no tile program");
   if (isa<SoftmaxOp>(op))
     return fail("a softmax that was not brought to a streamed reduction has no tile program");
   if (op->getParentOfType<ForOp>())

@@ -69,6 +69,8 @@ static bool isMixed(func::FuncOp mixer, StringRef axis) {
     bool isMixing = false;
     if (auto reduce = dyn_cast<ReduceOp>(op))
       isMixing = names(reduce.getAxes());
+    else if (auto topk = dyn_cast<TopKOp>(op))
+      isMixing = topk.getAxis() == axis;
     else if (auto read = dyn_cast<ReadOp>(op))
       isMixing = names(read.getAxes());
     else if (auto scan = dyn_cast<AffineScanOp>(op))

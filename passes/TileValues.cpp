@@ -136,7 +136,7 @@ PhaseEmitter::Axes PhaseEmitter::getAxesOf(Value value, const Env &env) {
       all = uniteAxes(all, getAxesOf(operand, env));
     SmallVector<StringRef> reduced(reduce.getAxes().getAsValueRange<StringAttr>());
     axes = sortAxes(value, env, subtractAxes(all, reduced));
-  } else if (isa<IotaOp>(op) || isKeyPrefix(op)) {
+  } else if (isa<IotaOp, TopKOp>(op) || isKeyPrefix(op)) {
     axes = mapAxes(getAxes(value), env);
   } else {
     Axes all;
@@ -228,6 +228,8 @@ Tile PhaseEmitter::emitValue(Value value, const Env &env, unsigned scope, unsign
   }
   if (auto reduce = dyn_cast<ReduceOp>(op))
     return emitFeatureReduce(reduce, env, scope);
+  if (auto topk = dyn_cast<TopKOp>(op))
+    return emitFeatureTopK(topk, env, scope);
   if (isKeyPrefix(op))
     return fail(op->getLoc(),
                 "a prefix of a value with two index variables is known only to a reduction over "

@@ -29,18 +29,20 @@ func.func @along_features(%x: !x {mix.name = "x"}) -> (!x {mix.name = "y", mix.k
 }
 
 // CHECK: func.func @selection
-!xb = tensor<?x4xi1, #mix.axes<["t:T", "D"]>>
-func.func @selection(%x: !x {mix.name = "x"}) -> (!x {mix.name = "y", mix.kind = "output"})
+!b = tensor<?xi1, #mix.axes<["t:T"]>>
+!r = tensor<?xf64, #mix.axes<["t:T"]>>
+!y = tensor<?xf64, #mix.axes<["T"]>>
+func.func @selection(%x: !y {mix.name = "x"}) -> (!y {mix.name = "y", mix.kind = "output"})
     attributes {mix.mixer} {
   %true = arith.constant dense<true> : tensor<i1>
-  %all = mix.broadcast %true : tensor<i1> to !xb
+  %all = mix.broadcast %true : tensor<i1> to !b
   %t = mix.iota : !t
-  %xt = mix.read %x["T" = %t] : !x, !t -> !xt
-  // expected-remark @below {{'selection' has no tile program: a selection along a feature axis has no tile program yet}}
-  %top = mix.topk %xt where %all along "D" take 2 : !xt, !xb
-  %kept = arith.uitofp %top : !xb to !xt
-  %y = mix.bind %kept along "t:T" : !xt to !x
-  return %y : !x
+  %xt = mix.read %x["T" = %t] : !y, !t -> !r
+  // expected-remark @below {{'selection' has no tile program: a selection that was not brought to a list of positions has no tile program}}
+  %top = mix.topk %xt where %all along "t:T" take 2 : !r, !b
+  %kept = arith.uitofp %top : !b to !r
+  %y = mix.bind %kept along "t:T" : !r to !y
+  return %y : !y
 }
 
 // CHECK: func.func @unknown_size

@@ -82,7 +82,7 @@ static std::optional<Location> findTokenByToken(func::FuncOp normal) {
     auto reduce = dyn_cast<ReduceOp>(op);
     bool isOverTokens =
         reduce && llvm::any_of(reduce.getAxes().getAsValueRange<StringAttr>(), isIndexAxis);
-    return isOverTokens || isChunked || isa<StreamedReductionOp, PrefixOp, TopKOp>(op)
+    return isOverTokens || isChunked || isa<StreamedReductionOp, PrefixOp, LargestOp>(op)
                ? WalkResult::interrupt()
                : WalkResult::advance();
   });
