@@ -10,6 +10,10 @@
 |* left leaves. The caller then closes the gate and waits for those that came in:
 |* a worker that wakes too late finds the gate closed and never delays anyone.
 |*
+|* Every thread has a share of the tasks, the same one in every job of as many, so that
+|* what a task left in the caches of its processor is there when it runs again: a state
+|* that is updated for every token. Who is done with its share helps with the others'.
+|*
 \*===----------------------------------------------------------------------===*/
 
 #ifndef _GNU_SOURCE
@@ -28,6 +32,18 @@
 
 #define GATE_CLOSED 0x80000000u
 
+/* The tasks of one thread that nobody has taken yet: [next, end). */
+typedef struct {
+  _Alignas(64) atomic_int_fast64_t next;
+  int64_t end;
+} share;
+
+typedef struct {
+  mixwright_pool *pool;
+  int share; /* its number; the caller's is 0 */
+  pthread_t thread;
+} worker;
+
 typedef struct {
   int64_t count, grain;
   mixwright_range_fn body;
@@ -37,12 +53,12 @@ typedef struct {
 
 struct mixwright_pool {
   int num_workers;
-  pthread_t *workers;
+  worker *workers;
+  share *shares;        /* of the caller and of every worker */
   pid_t owner;          /* threads do not survive fork */
   pthread_mutex_t busy; /* held during a job */
   job current;
 
-  _Alignas(64) atomic_int_fast64_t next_task;
   _Alignas(64) atomic_uint generation;
   _Alignas(64) atomic_uint gate; /* workers that came in, and GATE_CLOSED */
   _Alignas(64) atomic_uint left; /* workers that have left again */
@@ -62,14 +78,30 @@ static inline void pause_briefly(void) {
 #endif
 }
 
-static void run_tasks(mixwright_pool *pool) {
-  const job *current = &pool->current;
+static void run_share(const job *current, share *from) {
   for (;;) {
-    int64_t begin = atomic_fetch_add(&pool->next_task, current->grain);
-    if (begin >= current->count)
+    int64_t begin = atomic_fetch_add(&from->next, current->grain);
+    if (begin >= from->end)
       return;
-    int64_t end = current->count - begin < current->grain ? current->count : begin + current->grain;
+    int64_t end = from->end - begin < current->grain ? from->end : begin + current->grain;
     current->body(current->data, begin, end);
+  }
+}
+
+/* Its own share, then what is left of the others'. */
+static void run_tasks(mixwright_pool *pool, int own) {
+  int shares = pool->num_workers + 1;
+  for (int n = 0; n < shares; ++n)
+    run_share(&pool->current, &pool->shares[(own + n) % shares]);
+}
+
+static void share_tasks(mixwright_pool *pool, int64_t count) {
+  int64_t shares = pool->num_workers + 1, each = count / shares, rest = count % shares;
+  int64_t begin = 0;
+  for (int64_t n = 0; n < shares; ++n) {
+    atomic_store(&pool->shares[n].next, begin);
+    begin += each + (n < rest);
+    pool->shares[n].end = begin;
   }
 }
 
@@ -88,7 +120,8 @@ static void wait_for_generation(mixwright_pool *pool, unsigned seen) {
 }
 
 static void *work(void *argument) {
-  mixwright_pool *pool = argument;
+  const worker *self = argument;
+  mixwright_pool *pool = self->pool;
   unsigned seen = 0;
   for (;;) {
     wait_for_generation(pool, seen);
@@ -98,7 +131,7 @@ static void *work(void *argument) {
     if (atomic_fetch_add(&pool->gate, 1) & GATE_CLOSED)
       continue;
     fesetenv(&pool->current.environment);
-    run_tasks(pool);
+    run_tasks(pool, self->share);
     atomic_fetch_add(&pool->left, 1);
     if (atomic_load(&pool->caller_parked)) {
       pthread_mutex_lock(&pool->parking);
@@ -143,11 +176,11 @@ void mw_pool_run(mixwright_pool *pool, int64_t count, int64_t grain, mixwright_r
   }
   pool->current = (job){.count = count, .grain = grain, .body = body, .data = data};
   fegetenv(&pool->current.environment);
-  atomic_store(&pool->next_task, 0);
+  share_tasks(pool, count);
   atomic_store(&pool->left, 0);
   atomic_store(&pool->gate, 0);
   raise_generation(pool);
-  run_tasks(pool);
+  run_tasks(pool, 0);
   wait_for_workers(pool);
   pthread_mutex_unlock(&pool->busy);
 }
@@ -165,8 +198,8 @@ static int count_processors(void) {
 static void stop_workers(mixwright_pool *pool) {
   atomic_store(&pool->stop, 1);
   raise_generation(pool);
-  for (int worker = 0; worker < pool->num_workers; ++worker)
-    pthread_join(pool->workers[worker], NULL);
+  for (int n = 0; n < pool->num_workers; ++n)
+    pthread_join(pool->workers[n].thread, NULL);
 }
 
 mixwright_status mixwright_pool_create(int threads, mixwright_pool **result) {
@@ -185,17 +218,23 @@ mixwright_status mixwright_pool_create(int threads, mixwright_pool **result) {
   mixwright_pool *pool = memory;
   *pool = (mixwright_pool){.owner = getpid()};
   pool->workers = calloc((size_t)threads, sizeof *pool->workers);
-  if (!pool->workers) {
+  void *shares = NULL;
+  if (!pool->workers ||
+      posix_memalign(&shares, _Alignof(share), (size_t)threads * sizeof(share)) != 0) {
+    free(pool->workers);
     free(pool);
     return mw_fail(MIXWRIGHT_OUT_OF_MEMORY, "pool: no memory for %d threads", threads);
   }
+  pool->shares = shares;
   pthread_mutex_init(&pool->busy, NULL);
   pthread_mutex_init(&pool->parking, NULL);
   pthread_cond_init(&pool->work_arrived, NULL);
   pthread_cond_init(&pool->worker_left, NULL);
   atomic_store(&pool->gate, GATE_CLOSED);
   for (; pool->num_workers < threads - 1; ++pool->num_workers) {
-    if (pthread_create(&pool->workers[pool->num_workers], NULL, work, pool) == 0)
+    worker *next = &pool->workers[pool->num_workers];
+    *next = (worker){.pool = pool, .share = pool->num_workers + 1};
+    if (pthread_create(&next->thread, NULL, work, next) == 0)
       continue;
     int started = pool->num_workers + 1;
     mixwright_pool_destroy(pool);
@@ -215,6 +254,7 @@ void mixwright_pool_destroy(mixwright_pool *pool) {
   pthread_cond_destroy(&pool->work_arrived);
   pthread_mutex_destroy(&pool->parking);
   pthread_mutex_destroy(&pool->busy);
+  free(pool->shares);
   free(pool->workers);
   free(pool);
 }

@@ -35,8 +35,8 @@ private:
 };
 
 /// GB/s of `a = s a + t` on an array of a given size, as a kernel updates a state: each
-/// byte is read and written, both are counted. Every thread has a part of its own, which
-/// may fit in its cache.
+/// byte is read and written, both are counted, with the widest vectors of this CPU. Every
+/// thread has a part of its own, which may fit in its cache.
 class InPlaceBandwidth {
 public:
   InPlaceBandwidth(int64_t bytes, int threads);
