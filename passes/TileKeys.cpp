@@ -100,7 +100,7 @@ SmallVector<Tile> PhaseEmitter::keyLoop(ArrayRef<StringRef> variables, KeyBlock 
     return isEmpty ? branchAll(block.scope, isEmpty, carried, run) : run();
   }
   StringRef variable = variables.front(), space = getSpace(variable);
-  bool isBlocked = variables.size() == 1;
+  bool isBlocked = variables.size() == 1 && !block.isSingly;
   Value zero = tb.index(0), one = tb.index(1), count = getAxisSize(space);
   Value lower = zero, upper = count;
   if (block.mask) {

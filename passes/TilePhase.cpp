@@ -211,8 +211,7 @@ Value PhaseEmitter::getAxisSize(StringRef axis) {
   return spaceSizes[axis] = tb.index(0);
 }
 
-Tile PhaseEmitter::load(Value view, RankedTensorType type, ArrayRef<unsigned> slotOf,
-                        ArrayRef<int64_t> shifts) {
+Tile PhaseEmitter::load(Value view, RankedTensorType type, ArrayRef<unsigned> slotOf) {
   SmallVector<Access> accesses;
   for (auto [dim, axis] : llvm::enumerate(getAxes(type))) {
     if (!slotOf[dim]) {
@@ -220,10 +219,7 @@ Tile PhaseEmitter::load(Value view, RankedTensorType type, ArrayRef<unsigned> sl
       continue;
     }
     const Slot &slot = slots[slotOf[dim]];
-    Value offset = slot.offset;
-    if (!shifts.empty() && shifts[dim])
-      offset = arith::AddIOp::create(tb.builder, tb.loc, offset, tb.index(shifts[dim]));
-    accesses.push_back({offset, slot.label});
+    accesses.push_back({slot.offset, slot.label});
   }
   return load(view, accesses);
 }
@@ -375,7 +371,7 @@ void PhaseEmitter::appendRows(AppendOp append) {
     SmallVector<unsigned> slotOf = llvm::map_to_vector(
         getAxes(rows), [&](StringRef axis) { return axis == append.getAxis() ? rowSlot : 0u; });
     tile = inScope(rowScope, [&] {
-      return load(getArgument(cast<BlockArgument>(rows).getArgNumber()), type, slotOf, {});
+      return load(getArgument(cast<BlockArgument>(rows).getArgNumber()), type, slotOf);
     });
   } else {
     tile = get(bind ? bind.getSource() : rows, env);
@@ -440,9 +436,8 @@ Tile PhaseEmitter::emitInitial(InitialOp op) {
                                 /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(tb.builder);
   tb.builder.setInsertionPointToEnd(ifOp.thenBlock());
-  Tile loaded =
-      load(getArgument(signature.stateArgument[state]), cast<RankedTensorType>(op.getType()),
-           SmallVector<unsigned>(axes.size(), 0), {});
+  Tile loaded = load(getArgument(signature.stateArgument[state]),
+                     cast<RankedTensorType>(op.getType()), SmallVector<unsigned>(axes.size(), 0));
   scf::YieldOp::create(tb.builder, tb.loc, loaded.value);
   tb.builder.setInsertionPointToEnd(ifOp.elseBlock());
   scf::YieldOp::create(tb.builder, tb.loc, spec.value);
@@ -541,7 +536,7 @@ void PhaseEmitter::emitSteps() {
            auto type = cast<RankedTensorType>(start.getType());
            tb.loc = final.getLoc();
            carried[final] =
-               load(getStateView(start), type, SmallVector<unsigned>(type.getRank(), 0), {});
+               load(getStateView(start), type, SmallVector<unsigned>(type.getRank(), 0));
          }
          storeRows();
          for (Operation *anchor : phase.anchors)

@@ -191,9 +191,8 @@ private:
   mlir::Value getPosition();
   Tile emitInitial(InitialOp op);
   /// Loads a tile of a tensor over `type`: dimension `n` at the slot `slotOf[n]` (0: all
-  /// of it), shifted by `shifts[n]` positions (no list: none).
-  Tile load(mlir::Value view, mlir::RankedTensorType type, llvm::ArrayRef<unsigned> slotOf,
-            llvm::ArrayRef<int64_t> shifts);
+  /// of it).
+  Tile load(mlir::Value view, mlir::RankedTensorType type, llvm::ArrayRef<unsigned> slotOf);
   /// How a dimension of a tensor is loaded: from an offset, as an axis of the tile; without
   /// an axis, one position.
   struct Access {
@@ -271,6 +270,9 @@ private:
   ReadPlan planRead(ReadOp read, const Env &env);
   Axes getAxesOfRead(ReadOp read, const Env &env);
   Tile emitRead(ReadOp read, const Env &env, unsigned scope);
+  /// The offset plus the integers, or minus those with `true`.
+  mlir::Value shiftOffset(mlir::Value offset, llvm::ArrayRef<std::pair<mlir::Value, bool>> shifts,
+                          const Env &env);
   /// A read at computed positions.
   struct Gather {
     mlir::Value view;
@@ -363,7 +365,8 @@ private:
   Tile expShifted(const Tile &x, const Tile &shift);
   Tile makeFinite(const Tile &maximum);
   Tile combine(ReduceKind kind, const Tile &a, const Tile &b);
-  KeyJob makeJob(mlir::Operation *op, llvm::ArrayRef<llvm::StringRef> reduced, mlir::Value mask);
+  KeyJob makeJob(mlir::Operation *op, llvm::ArrayRef<llvm::StringRef> reduced, mlir::Value mask,
+                 bool isSingly = false);
   void addSources(StreamedReductionOp op, std::vector<KeyJob> &jobs);
   void addReduction(ReduceOp op, std::vector<KeyJob> &jobs);
   void addJobs(mlir::Operation *op, std::vector<KeyJob> &jobs);

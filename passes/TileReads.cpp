@@ -13,35 +13,26 @@ using namespace mlir;
 using namespace mix;
 using llvm::StringRef;
 
-namespace {
-/// An index of the form "position of a variable, plus a constant".
-struct ShiftedIndex {
-  StringRef variable;
-  int64_t shift = 0;
-};
-} // namespace
-
-static std::optional<ShiftedIndex> getShiftedIndex(Value index) {
+/// Splits an index into the position of one variable and shifts that are the same for the whole
+/// tile: values to add, or to subtract (`true`). Fails if it is something else.
+static bool splitIndex(Value index, llvm::function_ref<bool(Value)> isUniform, StringRef &variable,
+                       SmallVectorImpl<std::pair<Value, bool>> &shifts) {
   index = stripBroadcasts(index);
-  if (std::optional<StringRef> variable = getExactIndex(index))
-    return ShiftedIndex{*variable, 0};
+  if (std::optional<StringRef> exact = getExactIndex(index)) {
+    variable = *exact;
+    return true;
+  }
   Operation *op = index.getDefiningOp();
   if (!isa_and_nonnull<arith::AddIOp, arith::SubIOp>(op))
-    return std::nullopt;
-  std::optional<ShiftedIndex> left = getShiftedIndex(op->getOperand(0));
-  std::optional<int64_t> right = getConstantInteger(op->getOperand(1));
-  if (left && right) {
-    left->shift += isa<arith::AddIOp>(op) ? *right : -*right;
-    return left;
-  }
-  if (!isa<arith::AddIOp>(op))
-    return std::nullopt;
-  left = getShiftedIndex(op->getOperand(1));
-  right = getConstantInteger(op->getOperand(0));
-  if (!left || !right)
-    return std::nullopt;
-  left->shift += *right;
-  return left;
+    return false;
+  auto shiftBy = [&](unsigned base, unsigned shift) {
+    if (!isUniform(op->getOperand(shift)) ||
+        !splitIndex(op->getOperand(base), isUniform, variable, shifts))
+      return false;
+    shifts.push_back({op->getOperand(shift), isa<arith::SubIOp>(op)});
+    return true;
+  };
+  return shiftBy(0, 1) || (isa<arith::AddIOp>(op) && shiftBy(1, 0));
 }
 
 PhaseEmitter::ReadPlan PhaseEmitter::planRead(ReadOp read, const Env &env) {
@@ -106,30 +97,46 @@ Tile PhaseEmitter::emitRead(ReadOp read, const Env &env, unsigned scope) {
   auto append = how.stored.getDefiningOp<AppendOp>();
   auto argument = dyn_cast<BlockArgument>(append ? append.getCache() : how.stored);
   Value view = argument ? getArgument(argument.getArgNumber()) : getWorkspace(how.stored);
-  SmallVector<unsigned> slotOf;
-  SmallVector<int64_t> shifts;
+  // A window that starts anywhere may cross pages of a cache.
+  auto isUniform = [&](Value shift) {
+    return getConstantInteger(shift) || (!parameters.isStep && getAxesOf(shift, env).empty());
+  };
+  SmallVector<Access> accesses;
   SmallVector<StringRef> used;
-  for (StringRef axis : getAxes(how.stored)) {
-    slotOf.push_back(0);
-    shifts.push_back(0);
-    for (auto [name, index] :
-         llvm::zip(read.getAxes().getAsValueRange<StringAttr>(), read.getIndices())) {
-      if (name != axis)
-        continue;
-      std::optional<ShiftedIndex> shifted = getShiftedIndex(index);
-      if (!shifted)
-        return emitGather(read, env, view, how.stored, scope);
-      unsigned slot =
-          shifted->variable == kLoopPosition ? env.position : env.find(shifted->variable);
-      // A diagonal: two axes walked by one variable.
-      if (llvm::is_contained(used, shifted->variable))
-        return emitGather(read, env, view, how.stored, scope);
-      used.push_back(shifted->variable);
-      slotOf.back() = slot;
-      shifts.back() = shifted->shift;
+  auto storedType = cast<RankedTensorType>(how.stored.getType());
+  auto names = read.getAxes().getAsValueRange<StringAttr>();
+  for (auto [dim, axis] : llvm::enumerate(getAxes(how.stored))) {
+    auto it = llvm::find(names, axis);
+    if (it == names.end()) {
+      accesses.push_back(getWholeAxis(storedType, dim));
+      continue;
     }
+    StringRef variable;
+    SmallVector<std::pair<Value, bool>> shifts;
+    // A diagonal has two axes walked by one variable.
+    if (!splitIndex(read.getIndices()[std::distance(names.begin(), it)], isUniform, variable,
+                    shifts) ||
+        llvm::is_contained(used, variable))
+      return emitGather(read, env, view, how.stored, scope);
+    used.push_back(variable);
+    const Slot &slot = slots[variable == kLoopPosition ? env.position : env.find(variable)];
+    accesses.push_back({shiftOffset(slot.offset, shifts, env), slot.label});
   }
-  return load(view, cast<RankedTensorType>(how.stored.getType()), slotOf, shifts);
+  return load(view, accesses);
+}
+
+Value PhaseEmitter::shiftOffset(Value offset, ArrayRef<std::pair<Value, bool>> shifts,
+                                const Env &env) {
+  OpBuilder &b = tb.builder;
+  for (auto [shift, isNegative] : shifts) {
+    std::optional<int64_t> constant = getConstantInteger(shift);
+    Value amount =
+        constant ? tb.index(*constant)
+                 : arith::IndexCastOp::create(b, tb.loc, b.getIndexType(), get(shift, env).value);
+    offset = isNegative ? b.createOrFold<arith::SubIOp>(tb.loc, offset, amount)
+                        : b.createOrFold<arith::AddIOp>(tb.loc, offset, amount);
+  }
+  return offset;
 }
 
 /// Reads at computed positions: a loop over the elements of the indices loads what each

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/TilePhase.h"
+#include "passes/TileStream.h"
 
 using namespace mlir;
 using namespace mix;
@@ -112,14 +112,20 @@ void PhaseEmitter::findBlockAxis(bool isEverywhere) {
       }
 }
 
-/// Recurrences run in independent blocks of a feature axis. What is elementwise gains from that in
-/// any case, if all of it has the axis. A scan repeats in every block what its other axes
-/// need, so it is cut only where its states are too large for a task.
+/// Whether the anchor does elementwise work for a token at a time.
+static bool isElementwiseAnchor(Operation *anchor) {
+  auto reduce = dyn_cast<ReduceOp>(anchor);
+  return isa<ForOp, PrefixOp>(anchor) || (reduce && walksWindows(reduce));
+}
+
+/// Work runs in independent blocks of a feature axis. What is elementwise gains from that in
+/// any case, if all of it has the axis: its tiles stay in the cache. A scan repeats in every block
+/// what its other axes need, so it is cut only where its states are too large for a task.
 void PhaseEmitter::chooseFeatureBlock() {
-  if (!phase.isSequential || phase.anchors.empty())
+  if (phase.anchors.empty())
     return;
-  bool isElementwise = llvm::all_of(phase.anchors, llvm::IsaPred<ForOp, PrefixOp>);
-  if (!isElementwise && !parameters.stateElements)
+  bool isElementwise = llvm::all_of(phase.anchors, isElementwiseAnchor);
+  if (!isElementwise && (!parameters.stateElements || !phase.isSequential))
     return;
   findBlockAxis(/*isEverywhere=*/!parameters.stateElements);
   if (blockAxis.empty())

@@ -293,15 +293,57 @@ static bool isSumOfPairs(ReduceOp op, const KeySum &sum) {
          llvm::all_of(sum.paired, isPair) && (!op.getMask() || isPair(op.getMask()));
 }
 
+/// Whether the index is the position of a row plus something that is the same for all rows.
+static bool isShiftOfRow(Value index, StringRef row) {
+  index = stripBroadcasts(index);
+  if (std::optional<StringRef> variable = getExactIndex(index))
+    return *variable == row;
+  Operation *op = index.getDefiningOp();
+  if (!isa_and_nonnull<arith::AddIOp, arith::SubIOp>(op))
+    return false;
+  Value left = stripBroadcasts(op->getOperand(0)), right = stripBroadcasts(op->getOperand(1));
+  return (isShiftOfRow(left, row) && !hasAxis(right.getType(), row)) ||
+         (isa<arith::AddIOp>(op) && isShiftOfRow(right, row) && !hasAxis(left.getType(), row));
+}
+
+bool mix::walksWindows(ReduceOp op) {
+  SmallVector<StringRef> keys =
+      getIndexAxes(llvm::to_vector(op.getAxes().getAsValueRange<StringAttr>()));
+  StringRef row = getRowVariable(op);
+  auto isOfPairs = [&](Value value) {
+    return hasAxis(value.getType(), row) &&
+           llvm::any_of(keys, [&](StringRef key) { return hasAxis(value.getType(), key); });
+  };
+  bool hasWindow = false;
+  SmallVector<Value> work = {op.getSource()};
+  llvm::SmallPtrSet<Operation *, 16> seen;
+  while (!row.empty() && !work.empty()) {
+    Operation *definition = work.pop_back_val().getDefiningOp();
+    if (!definition || !seen.insert(definition).second)
+      continue;
+    auto read = dyn_cast<ReadOp>(definition);
+    for (Value operand : definition->getOperands())
+      if (isOfPairs(operand)) {
+        work.push_back(operand);
+        if (read && !isShiftOfRow(operand, row))
+          return false;
+        hasWindow |= static_cast<bool>(read);
+      }
+  }
+  return hasWindow;
+}
+
 void PhaseEmitter::addReduction(ReduceOp op, std::vector<KeyJob> &jobs) {
   Env env = getAnchorEnv(op);
   SmallVector<StringRef> reduced(op.getAxes().getAsValueRange<StringAttr>());
-  KeyJob job = makeJob(op, reduced, op.getMask());
   Axes common;
   if (!env.variables.empty())
     common.push_back(kRow);
   KeySum sum = makeKeySum(op.getResult(), op.getSource(), reduced, common, env);
-  if (isSumOfPairs(op, sum)) {
+  bool isProduct = isSumOfPairs(op, sum);
+  bool isSingly = !isProduct && !parameters.isStep && walksWindows(op);
+  KeyJob job = makeJob(op, reduced, op.getMask(), isSingly);
+  if (isProduct) {
     job.tiles.push_back(tb.zeros(sum.axes));
     job.sums.push_back(std::move(sum));
   } else {
@@ -318,6 +360,19 @@ Tile PhaseEmitter::foldStep(const KeyBlock &block, const KeyJob &job, const Tile
   SmallVector<Term> terms = {Term(op.getSource(), block.env)};
   if (block.mask)
     terms.push_back(Term(block.mask, block.env));
+  if (job.reduced.empty()) {
+    terms.push_back(Term(carried));
+    return fuse(
+        terms, carried.axes, block.scope,
+        [&](ElementBuilder &body) -> Value {
+          OpBuilder &b = body.builder;
+          Value element = body.elements.front(), before = body.elements.back();
+          if (block.mask)
+            element = arith::SelectOp::create(b, body.loc, body.elements[1], element, neutral);
+          return TileBuilder::combine(b, body.loc, op.getKind(), before, element);
+        },
+        type);
+  }
   Tile partial = fuseReduce(
       op.getKind(), terms, carried.axes, job.reduced, block.scope,
       [&](ElementBuilder &body) -> Value {
@@ -336,8 +391,10 @@ Tile PhaseEmitter::foldStep(const KeyBlock &block, const KeyJob &job, const Tile
 // Loops that reductions share
 //===----------------------------------------------------------------------===//
 
-KeyJob PhaseEmitter::makeJob(Operation *op, ArrayRef<StringRef> reduced, Value mask) {
+KeyJob PhaseEmitter::makeJob(Operation *op, ArrayRef<StringRef> reduced, Value mask,
+                             bool isSingly) {
   KeyJob job{op};
+  job.keys.isSingly = isSingly;
   if (mask && !isTrue(mask))
     job.keys.mask = mask;
   for (StringRef axis : reduced)
@@ -345,7 +402,7 @@ KeyJob PhaseEmitter::makeJob(Operation *op, ArrayRef<StringRef> reduced, Value m
       job.keys.variables.push_back(axis);
     else
       job.reduced.push_back(axis);
-  if (!job.keys.variables.empty())
+  if (!job.keys.variables.empty() && !isSingly)
     job.reduced.push_back(kKey);
   return job;
 }
@@ -372,7 +429,7 @@ SmallVector<Tile> PhaseEmitter::runStep(const KeyBlock &block, const KeyJob &job
 void PhaseEmitter::runJobs(ArrayRef<KeyJob *> jobs) {
   const KeySet &keys = jobs.front()->keys;
   SmallVector<PrefixOp> prefixes = getKeyPrefixes(jobs);
-  KeyBlock start{rowScope, getAnchorEnv(jobs.front()->op), keys.mask};
+  KeyBlock start{rowScope, getAnchorEnv(jobs.front()->op), keys.mask, keys.isSingly};
   start.prefixes = prefixes;
   SmallVector<Tile> carried;
   for (KeyJob *job : jobs)

@@ -20,10 +20,12 @@ namespace mix {
 /// predicate (null: always true) may hold.
 struct KeySet {
   llvm::SmallVector<llvm::StringRef> variables;
-  mlir::Value mask;
+  mlir::Value mask = {};
+  /// Whether the keys come one at a time, and not in blocks: tiles have no axis of keys.
+  bool isSingly = false;
 
   bool operator==(const KeySet &other) const {
-    return variables == other.variables && mask == other.mask;
+    return variables == other.variables && mask == other.mask && isSingly == other.isSingly;
   }
 };
 
@@ -32,8 +34,9 @@ struct KeyBlock {
   unsigned scope;
   Env env;
   mlir::Value mask = {};
+  bool isSingly = false; ///< as in the set of keys
   /// Where the keys are, and how many are left from the start of the block; none and null
-  /// without index variables.
+  /// without index variables, and for a single key.
   unsigned slot = 0;
   mlir::Value left = {};
   /// Whether the block needs no mask (`i1`); null if every block needs it.
@@ -68,6 +71,11 @@ struct KeyJob {
   /// The accumulators: before the loop, then inside, then after it.
   llvm::SmallVector<Tile> tiles = {};
 };
+
+/// Whether a reduction reads, at each of its keys, a window of a tensor: at positions that are
+/// those of the rows, shifted by the key. One key at a time these are loads of whole tiles;
+/// in a block of keys every pair would be a load of its own.
+bool walksWindows(ReduceOp op);
 
 /// Whether an element of the block counts: its key exists, and the mask, an element of
 /// the body or null, holds. Null if all count.

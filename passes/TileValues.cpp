@@ -192,7 +192,7 @@ Tile PhaseEmitter::emitValue(Value value, const Env &env, unsigned scope, unsign
     if (getBodyOf(value))
       return fail(value.getLoc(), "a state is used outside its recurrence", value.getType());
     return load(getArgument(argument.getArgNumber()), cast<RankedTensorType>(value.getType()),
-                SmallVector<unsigned>(getAxes(value).size(), 0), {});
+                SmallVector<unsigned>(getAxes(value).size(), 0));
   }
   if (std::optional<ScaledSum> sum = getScaledSum(value, env))
     return emitProductSum(sum->factors, getAxesOf(value, env), sum->reduced, scope);
@@ -224,7 +224,7 @@ Tile PhaseEmitter::emitValue(Value value, const Env &env, unsigned scope, unsign
     SmallVector<unsigned> slotOf;
     for (StringRef axis : getAxes(value))
       slotOf.push_back(isIndexAxis(axis) ? env.find(axis) : 0);
-    return load(getWorkspace(value), cast<RankedTensorType>(value.getType()), slotOf, {});
+    return load(getWorkspace(value), cast<RankedTensorType>(value.getType()), slotOf);
   }
   if (auto reduce = dyn_cast<ReduceOp>(op))
     return emitFeatureReduce(reduce, env, scope);

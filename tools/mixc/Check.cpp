@@ -219,7 +219,7 @@ Command mix::mixc::getCheckCommand() {
        {"dtype", Option::Value, "TYPE", "f32, f64, bf16 or f16 (default: all of them)"},
        getStateTypeOption(),
        {"size", Option::AssignmentCommas, "AXIS=N,...",
-        "sizes of feature axes (default: two sets of odd ones)"},
+        "sizes of axes, but not of the sequences (default: two sets of odd ones)"},
        {"target", Option::Value, "CHIP",
         "of those that this machine runs: x86-64-v3, ...; or emu:sm_80, emu:gfx942, ...; or a\n"
         "GPU of this machine: cuda, hip, cuda:1"},

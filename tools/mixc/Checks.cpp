@@ -108,15 +108,34 @@ static StringRef findTokenAxis(const Signature &signature) {
   return "";
 }
 
+/// Token axes of parameters only, as those of a filter are.
+static llvm::SmallVector<StringRef> findFilterAxes(const Signature &signature) {
+  llvm::SmallVector<StringRef> axes;
+  for (StringRef axis : signature.tokenAxes.keys())
+    if (!signature.blocks.contains(axis) &&
+        llvm::all_of(signature.inputs, [&](const Argument &input) {
+          return input.kind == ArgumentKind::Param || !llvm::is_contained(input.axes, axis);
+        }))
+      axes.push_back(axis);
+  return axes;
+}
+
 /// Sizes of all axes. Other token axes are a little longer than the first, so that
-/// nothing relies on their being equal.
+/// nothing relies on their being equal, unless the user chose their sizes. Filters of
+/// several axes are short: all of their elements meet all pairs of tokens.
 static Expected<SizeMap> makeSizes(const Signature &signature, const SizeMap &features,
                                    int64_t tokens) {
   SizeMap sizes = features;
+  static constexpr int64_t kFilterLength = 6;
   StringRef first = findTokenAxis(signature);
+  llvm::SmallVector<StringRef> filters = findFilterAxes(signature);
   for (StringRef axis : signature.tokenAxes.keys())
-    if (!signature.blocks.contains(axis))
-      sizes[axis] = axis == first ? tokens : tokens + 5;
+    if (axis == first)
+      sizes[axis] = tokens;
+    else if (!signature.blocks.contains(axis))
+      sizes.try_emplace(axis, filters.size() > 1 && llvm::is_contained(filters, axis)
+                                  ? kFilterLength
+                                  : tokens + 5);
   if (Error error = completeSizes(signature, sizes))
     return std::move(error);
   return sizes;
@@ -220,6 +239,9 @@ public:
                         canPack(signature) && !options.isForGpu())) {}
 
   Expected<CheckReport> run() {
+    if (StringRef axis = findTokenAxis(signature); options.sizes.contains(axis))
+      return llvm::createStringError("the check chooses lengths of sequences: leave out --size " +
+                                     axis + "=" + llvm::Twine(options.sizes.lookup(axis)));
     std::vector<SizeMap> sets = makeFeatureSizes(signature, options.sizes);
     if (Error error = plan(sets.back()))
       return std::move(error);
