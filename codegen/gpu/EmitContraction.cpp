@@ -19,10 +19,25 @@ using namespace mix::gpu;
 
 /// Elements and bytes of a row of the 8 x 8 matrices of 16 bits that a chip loads at once.
 static constexpr int64_t kMatrixRow = 8, kMatrixRowBytes = 16;
+/// How many of them one instruction loads.
+static constexpr int64_t kMostMatrices = 4;
+
+/// Where a fragment starts: in its first and second dimension.
+using Origin = std::array<int64_t, 2>;
+
+/// A factor of a product, which is read fragment by fragment.
+struct PhaseEmitter::Factor {
+  const Tile &tile;
+  const Layout &layout;
+  const Fragment &fragment;
+  const int64_t (&dims)[2]; ///< Of the tile, per dimension of the fragment.
+  int sumDim;               ///< The dimension of the fragment along which products are summed.
+  Type element;             ///< Of the fragment.
+};
 
 /// The register of a layout at a position of a fragment that starts at `origin`.
-static int64_t findRegister(const Layout &layout, const int64_t (&dims)[2],
-                            const int64_t (&origin)[2], const Position &at) {
+static int64_t findRegister(const Layout &layout, const int64_t (&dims)[2], const Origin &origin,
+                            const Position &at) {
   Position position(2);
   position[dims[0]] = origin[0] + at[0];
   position[dims[1]] = origin[1] + at[1];
@@ -31,71 +46,100 @@ static int64_t findRegister(const Layout &layout, const int64_t (&dims)[2],
 
 /// Whether a fragment lies in shared memory as matrices that the chip loads: all of it inside of
 /// the tile, and rows aligned.
-static bool canLoadMatrices(const Tile &tile, const Layout &layout, const Fragment &fragment,
-                            const int64_t (&dims)[2], const int64_t (&origin)[2], Type element) {
-  if (fragment.matrices.empty() || !tile.inMemory() || tile.element != element ||
+bool PhaseEmitter::canLoadMatrices(const Factor &factor, const Origin &origin) const {
+  const Tile &tile = factor.tile;
+  if (factor.fragment.matrices.empty() || !tile.inMemory() || tile.element != factor.element ||
       tile.strides[0] % kMatrixRow != 0 || tile.span.begin % kMatrixRowBytes != 0)
     return false;
-  return llvm::all_of(fragment.registers, [&](const Position &at) {
-    int64_t r = findRegister(layout, dims, origin, at);
-    return !layout.mayExceed(r, 0) && !layout.mayExceed(r, 1);
+  return llvm::all_of(factor.fragment.registers, [&](const Position &at) {
+    int64_t r = findRegister(factor.layout, factor.dims, origin, at);
+    return !factor.layout.mayExceed(r, 0) && !factor.layout.mayExceed(r, 1);
   });
 }
 
-/// The registers of a fragment by loads of whole matrices, whose rows lie along the last dimension
-/// of the tile. Two registers of a matrix are neighbours along one dimension of the fragment.
-SmallVector<Value> PhaseEmitter::loadFragment(const Tile &tile, const Layout &layout,
-                                              const Fragment &fragment, const int64_t (&dims)[2],
-                                              const int64_t (&origin)[2], Value shift,
-                                              int shiftDim) {
-  int pairDim = fragment.registers[0][0] == fragment.registers[1][0] ? 1 : 0;
-  int rowDim = dims[0] == 1 ? 1 : 0;
+/// The registers of fragments by one load of whole matrices, whose rows lie along the last
+/// dimension of the tile. Two registers of a matrix are neighbours along one dimension of the
+/// fragment. `matrices` are digits of the number of a matrix, those of the fragment first.
+SmallVector<Value> PhaseEmitter::loadMatrices(const Factor &factor, const Origin &origin,
+                                              ArrayRef<Digit> matrices, Value shift) {
+  ArrayRef<Position> registers = factor.fragment.registers;
+  int pairDim = registers[0][0] == registers[1][0] ? 1 : 0;
+  int rowDim = factor.dims[0] == 1 ? 1 : 0;
   Value lane = k.remainder(k.thread, k.chip.warp);
-  int64_t first = findRegister(layout, dims, origin, fragment.registers[0]);
-  SmallVector<Value> place = getPosition(layout, first, k.sub(k.thread, lane));
-  auto move = [&](int dim, Value by) { place[dims[dim]] = k.add(place[dims[dim]], by); };
+  int64_t first = findRegister(factor.layout, factor.dims, origin, registers[0]);
+  SmallVector<Value> place = getPosition(factor.layout, first, k.sub(k.thread, lane));
+  auto move = [&](int dim, Value by) {
+    place[factor.dims[dim]] = k.add(place[factor.dims[dim]], by);
+  };
   move(rowDim, k.remainder(lane, kMatrixRow));
   Value matrix = k.divide(lane, kMatrixRow);
-  for (const Digit &digit : fragment.matrices) {
+  int64_t count = 1;
+  for (const Digit &digit : matrices) {
     move(digit.dim, k.scale(k.remainder(matrix, digit.size), digit.step));
     matrix = k.divide(matrix, digit.size);
+    count *= digit.size;
   }
   if (shift)
-    move(shiftDim, shift);
+    move(factor.sumDim, shift);
+  const Tile &tile = factor.tile;
   Value address =
       LLVM::GEPOp::create(k.b, tile.pointer.getType(), getStorageType(tile.element), tile.pointer,
                           getOffset(tile, place), LLVM::GEPNoWrapFlags::inbounds);
-  return k.machine.loadMatrices(k.b, address, tile.element, fragment.registers.size() / 2,
+  return k.machine.loadMatrices(k.b, address, tile.element, count,
                                 /*isTransposed=*/pairDim == rowDim);
 }
 
-/// The registers of the operation that starts at `origin` (first and second dimension of the
-/// fragment), with zeros beyond the tile. `shift` is added to the dimension `shiftDim` of
-/// the fragment, for an origin that only the running kernel knows.
-SmallVector<Value> PhaseEmitter::readFragment(const Tile &tile, const Layout &layout,
-                                              const Fragment &fragment, const int64_t (&dims)[2],
-                                              const int64_t (&origin)[2], Value shift, int shiftDim,
-                                              Type element) {
-  if (canLoadMatrices(tile, layout, fragment, dims, origin, element))
-    return loadFragment(tile, layout, fragment, dims, origin, shift, shiftDim);
+/// The registers of one fragment, with zeros beyond the tile.
+SmallVector<Value> PhaseEmitter::readFragment(const Factor &factor, const Origin &origin,
+                                              Value shift) {
+  if (canLoadMatrices(factor, origin))
+    return loadMatrices(factor, origin, factor.fragment.matrices, shift);
+  const Tile &tile = factor.tile;
   SmallVector<Value> values;
-  for (const Position &at : fragment.registers) {
-    int64_t index = findRegister(layout, dims, origin, at);
-    Value isInside = this->isInside(layout, index);
+  for (const Position &at : factor.fragment.registers) {
+    int64_t index = findRegister(factor.layout, factor.dims, origin, at);
+    Value isInside = this->isInside(factor.layout, index);
     Value value;
     if (tile.layout) {
-      value = tile.registers[tile.layout->findRegister(layout.registers[index])];
+      value = tile.registers[tile.layout->findRegister(factor.layout.registers[index])];
     } else {
-      SmallVector<Value> place = getPosition(layout, index);
+      SmallVector<Value> place = getPosition(factor.layout, index);
       if (shift)
-        place[dims[shiftDim]] = k.add(place[dims[shiftDim]], shift);
+        place[factor.dims[factor.sumDim]] = k.add(place[factor.dims[factor.sumDim]], shift);
       value = readInside(tile, place, isInside);
     }
     if (isInside)
       value = arith::SelectOp::create(k.b, isInside, value, k.zero(value.getType()));
-    values.push_back(k.convert(value, element));
+    values.push_back(k.convert(value, factor.element));
   }
   return values;
+}
+
+/// The registers of fragments, of which the next starts where `step` says. `shift` is added along
+/// the sum, for a place that only the running kernel knows.
+SmallVector<SmallVector<Value>> PhaseEmitter::readFragments(const Factor &factor, Origin origin,
+                                                            const Digit &step, Value shift) {
+  SmallVector<SmallVector<Value>> fragments;
+  int64_t matrices = factor.fragment.registers.size() / 2;
+  while ((int64_t)fragments.size() < step.size) {
+    Origin next = origin;
+    next[step.dim] += step.step;
+    bool isPair = 2 * matrices <= kMostMatrices && (int64_t)fragments.size() + 2 <= step.size &&
+                  canLoadMatrices(factor, origin) && canLoadMatrices(factor, next);
+    if (isPair) {
+      SmallVector<Digit> both(factor.fragment.matrices);
+      both.push_back({2, step.dim, step.step});
+      SmallVector<Value> values = loadMatrices(factor, origin, both, shift);
+      for (ArrayRef<Value> half :
+           {ArrayRef(values).take_front(2 * matrices), ArrayRef(values).drop_front(2 * matrices)})
+        fragments.push_back(llvm::to_vector(half));
+      next[step.dim] += step.step;
+    } else {
+      fragments.push_back(readFragment(factor, origin, shift));
+    }
+    origin = next;
+  }
+  return fragments;
 }
 
 void PhaseEmitter::emitProduct(LinalgLoops &loops, const Product &product) {
@@ -107,15 +151,14 @@ void PhaseEmitter::emitProduct(LinalgLoops &loops, const Product &product) {
     sums.push_back(readRegister(initial, layout, r));
 
   const MatrixOp &op = product.op;
+  Factor leftFactor = {left, product.leftLayout, op.left, product.leftDims, 1, product.element};
+  Factor rightFactor = {right, product.rightLayout, op.right, product.rightDims,
+                        0,     product.element};
   auto addStep = [&](MutableArrayRef<Value> sums, int64_t step, Value shift) {
-    SmallVector<SmallVector<Value>> rights;
-    for (int64_t j = 0; j < product.repeatsN; ++j)
-      rights.push_back(readFragment(right, product.rightLayout, op.right, product.rightDims,
-                                    {step * op.k, j * product.strideN}, shift, 0, product.element));
+    SmallVector<SmallVector<Value>> rights =
+        readFragments(rightFactor, {step * op.k, 0}, {product.repeatsN, 1, product.strideN}, shift);
     for (int64_t i = 0; i < product.repeatsM; ++i) {
-      SmallVector<Value> row =
-          readFragment(left, product.leftLayout, op.left, product.leftDims,
-                       {i * product.strideM, step * op.k}, shift, 1, product.element);
+      SmallVector<Value> row = readFragment(leftFactor, {i * product.strideM, step * op.k}, shift);
       for (int64_t j = 0; j < product.repeatsN; ++j) {
         SmallVector<int64_t> places;
         SmallVector<Value> part;

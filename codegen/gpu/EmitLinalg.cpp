@@ -264,7 +264,7 @@ static TypedAttr getNeutral(OpBuilder &b, Operation *combiner) {
           .Case([](arith::MulFOp) { return 1; })
           .Case<arith::MaximumFOp, arith::MaxNumFOp>([&](Operation *) { return -infinity; })
           .Case<arith::MinimumFOp, arith::MinNumFOp>([&](Operation *) { return infinity; })
-          .Default([](Operation *) { return 0; });
+          .Default([](Operation *) { return -0.0; }); // 0 changes the sign of -0
   return b.getF32FloatAttr(value);
 }
 
@@ -312,7 +312,8 @@ void PhaseEmitter::emitReductionInRegisters(LinalgLoops &loops, const Layout &wo
         before *= digit.size;
       }
       Value initial = readOperand(loops, numInputs + out, work, first[key]);
-      sums[out] = combine(k, combiner, initial, sums[out]);
+      if (!matchPattern(initial, m_AnyZeroFloat()) || !isa<arith::AddFOp>(combiner))
+        sums[out] = combine(k, combiner, initial, sums[out]);
     }
   Layout layout = loops.getOuterLayout(work);
   waitForReaders(loops, layout);

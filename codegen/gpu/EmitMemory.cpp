@@ -22,8 +22,9 @@ using arith::CmpIPredicate;
 struct PhaseEmitter::Window {
   /// One dimension of the tile.
   struct Axis {
-    Value offset, size, stride; ///< i64
-    bool isInside;              ///< Every position of the tile is.
+    Value offset, size; ///< i64
+    Value stride;       ///< i64, in bytes
+    bool isInside;      ///< Every position of the tile is.
   };
   Value pointer;          ///< Of the tile's element (0, ..., 0), inside or not.
   Type element;           ///< Of the tensor.
@@ -44,23 +45,27 @@ PhaseEmitter::Window PhaseEmitter::getWindow(const View &view, ValueRange offset
   window.element = view.element;
   Value start = k.constant64(0);
   size_t lacking = view.sizes.size() - shape.size();
+  // Byte strides stay what they are while a loop goes on, and cost nothing in it.
+  auto getStride = [&](size_t dim) {
+    return k.scale(view.strides[dim], getStorageBytes(view.element));
+  };
   for (auto [dim, index] : llvm::enumerate(offsets)) {
     Value offset = k.toInt64(getScalar(index));
-    start = k.add(start, k.multiply(offset, view.strides[dim]));
+    start = k.add(start, k.multiply(offset, getStride(dim)));
     int64_t count = dim < lacking ? 1 : shape[dim - lacking];
     bool isInside = isAlwaysInside(offset, view.sizes[dim], count);
     if (dim >= lacking)
-      window.axes.push_back({offset, view.sizes[dim], view.strides[dim], isInside});
+      window.axes.push_back({offset, view.sizes[dim], getStride(dim), isInside});
     else if (!isInside)
       window.isInside =
           k.both(window.isInside, k.compare(CmpIPredicate::ult, offset, view.sizes[dim]));
   }
-  window.pointer = LLVM::GEPOp::create(k.b, view.pointer.getType(), getStorageType(view.element),
-                                       view.pointer, start);
+  window.pointer =
+      LLVM::GEPOp::create(k.b, view.pointer.getType(), k.b.getI8Type(), view.pointer, start);
   return window;
 }
 
-/// The offset of an element from `pointer`, and whether it is inside (null: always).
+/// The address of an element, and whether it is inside (null: always).
 std::pair<Value, Value> PhaseEmitter::locate(const Window &window, ArrayRef<Value> position) {
   Value offset = k.constant64(0), isInside = window.isInside;
   for (auto [axis, at] : llvm::zip_equal(window.axes, position)) {
@@ -70,26 +75,30 @@ std::pair<Value, Value> PhaseEmitter::locate(const Window &window, ArrayRef<Valu
       isInside =
           k.both(isInside, k.compare(CmpIPredicate::ult, k.add(axis.offset, wide), axis.size));
   }
-  return {offset, isInside};
+  Value address =
+      LLVM::GEPOp::create(k.b, window.pointer.getType(), k.b.getI8Type(), window.pointer, offset);
+  return {address, isInside};
 }
 
 /// Bytes of the widest access.
 static constexpr int64_t kWideBytes = 16;
 
 /// Whether rows of the window may be read in wide accesses, as the running kernel finds out: they
-/// start at multiples of 16 bytes, and end inside. Null if they never may.
+/// start at multiples of 16 bytes, and end inside. Null if they never may. What of it depends on
+/// where rows are stays what it is while a loop walks along the tensor.
 Value PhaseEmitter::isWide(const View &view, const Window &window, const Tile &tile) {
   int64_t bytes = getStorageBytes(view.element), wide = kWideBytes / bytes;
   IntegerAttr unit;
   if (tile.shape.empty() || tile.shape.back() % wide != 0 || !isa<FloatType>(view.element) ||
       !matchPattern(view.strides.back(), m_Constant(&unit)) || unit.getInt() != 1)
     return {};
-  Value address = LLVM::PtrToIntOp::create(k.b, k.b.getI64Type(), window.pointer);
-  for (const Window::Axis &axis : ArrayRef(window.axes).drop_back())
-    address = arith::OrIOp::create(k.b, address, k.scale(axis.stride, bytes));
+  const Window::Axis &last = window.axes.back();
+  Value address = LLVM::PtrToIntOp::create(k.b, k.b.getI64Type(), view.pointer);
+  address = k.add(address, k.scale(last.offset, bytes));
+  for (Value stride : ArrayRef(view.strides).drop_back())
+    address = arith::OrIOp::create(k.b, address, k.scale(stride, bytes));
   Value rest = arith::AndIOp::create(k.b, address, k.constant64(kWideBytes - 1));
   Value isAligned = k.compare(CmpIPredicate::eq, rest, k.constant64(0));
-  const Window::Axis &last = window.axes.back();
   if (last.isInside)
     return isAligned;
   Value end = k.add(last.offset, k.constant64(tile.shape.back()));
@@ -121,9 +130,7 @@ void PhaseEmitter::loadWide(const Window &window, const Tile &tile) {
   k.forEachElement(shape, [&](ArrayRef<Value> at) {
     SmallVector<Value> position(at);
     position.back() = k.scale(position.back(), wide);
-    auto [offset, isInside] = locate(window, position);
-    Value from =
-        LLVM::GEPOp::create(k.b, window.pointer.getType(), storage, window.pointer, offset);
+    auto [from, isInside] = locate(window, position);
     Value to =
         LLVM::GEPOp::create(k.b, tile.pointer.getType(), getStorageType(tile.element), tile.pointer,
                             getOffset(tile, position), LLVM::GEPNoWrapFlags::inbounds);
@@ -160,8 +167,8 @@ LogicalResult PhaseEmitter::loadTile(tile::LoadOp op, const Tile &tile) {
   Window window = getWindow(view->second, op.getOffsets(), tile.shape);
   auto loadElements = [&] {
     k.forEachElement(tile.shape, [&](ArrayRef<Value> position) {
-      auto [offset, isInside] = locate(window, position);
-      Value value = k.loadIf(isInside, window.pointer, window.element, offset);
+      auto [address, isInside] = locate(window, position);
+      Value value = k.loadIf(isInside, address, window.element, k.constant(0));
       write(k.convert(value, tile.element), tile, position);
     });
   };
@@ -180,11 +187,10 @@ LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
   Window window = getWindow(view->second, op.getOffsets(), tile.shape);
   access({tile.span}, {view->second.getSpan()});
   auto storeAt = [&](ArrayRef<Value> position, Value condition, llvm::function_ref<Value()> get) {
-    auto [offset, isInside] = locate(window, position);
-    Value at = offset;
-    k.ifThen(k.both(condition, isInside), [&] {
-      k.store(k.convert(get(), window.element), window.pointer, window.element, at);
-    });
+    auto [address, isInside] = locate(window, position);
+    Value to = address;
+    k.ifThen(k.both(condition, isInside),
+             [&] { k.store(k.convert(get(), window.element), to, window.element, k.constant(0)); });
   };
   k.ifThen(view->second.isGiven, [&] {
     if (!tile.layout)

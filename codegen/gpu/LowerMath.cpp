@@ -61,9 +61,20 @@ static Value expandPower(ImplicitLocOpBuilder &b, Machine &machine, Value x, Val
   return arith::SelectOp::create(b, isOne, one, result);
 }
 
+/// `x log2(e)` for an exponential whose error may grow. That of a difference is one fused
+/// operation, and what is subtracted is rounded once for all that it is subtracted from.
+static Value buildExponent(ImplicitLocOpBuilder &b, Operation *op) {
+  auto exp = dyn_cast<math::ExpOp>(op);
+  auto difference = exp ? exp.getOperand().getDefiningOp<arith::SubFOp>() : nullptr;
+  if (!difference || !bitEnumContainsAny(exp.getFastmath(), arith::FastMathFlags::afn))
+    return buildBinaryExponent(b, op);
+  Value shift = arith::MulFOp::create(b, difference.getRhs(), real(b, -kLog2E));
+  return math::FmaOp::create(b, difference.getLhs(), real(b, kLog2E), shift);
+}
+
 /// The function by what the chip has, or null.
 static Value expand(ImplicitLocOpBuilder &b, Machine &machine, Operation *op) {
-  if (Value exponent = buildBinaryExponent(b, op))
+  if (Value exponent = buildExponent(b, op))
     return machine.exp2(b, exponent);
   Value x = op->getOperand(0);
   Polynomials functions(b, b.getF32Type(), /*fuse=*/true);

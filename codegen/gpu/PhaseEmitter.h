@@ -160,14 +160,17 @@ private:
 
   // EmitContraction.cpp
   void emitProduct(LinalgLoops &loops, const Product &product);
-  llvm::SmallVector<mlir::Value> readFragment(const Tile &tile, const Layout &layout,
-                                              const Fragment &fragment, const int64_t (&dims)[2],
-                                              const int64_t (&origin)[2], mlir::Value shift,
-                                              int shiftDim, mlir::Type element);
-  llvm::SmallVector<mlir::Value> loadFragment(const Tile &tile, const Layout &layout,
-                                              const Fragment &fragment, const int64_t (&dims)[2],
-                                              const int64_t (&origin)[2], mlir::Value shift,
-                                              int shiftDim);
+  struct Factor;
+  bool canLoadMatrices(const Factor &factor, const std::array<int64_t, 2> &origin) const;
+  llvm::SmallVector<mlir::Value> loadMatrices(const Factor &factor,
+                                              const std::array<int64_t, 2> &origin,
+                                              llvm::ArrayRef<Digit> matrices, mlir::Value shift);
+  llvm::SmallVector<mlir::Value>
+  readFragment(const Factor &factor, const std::array<int64_t, 2> &origin, mlir::Value shift);
+  llvm::SmallVector<llvm::SmallVector<mlir::Value>> readFragments(const Factor &factor,
+                                                                  std::array<int64_t, 2> origin,
+                                                                  const Digit &step,
+                                                                  mlir::Value shift);
 
   // EmitDecay.cpp
   mlir::LogicalResult emitScan(tile::ScanOp op);

@@ -23,15 +23,15 @@
 // FOLD: tile.store %{{.*}} : tensor<64x48xf32>, memref<64x48xbf16
 //
 // A row of a matrix that is summed along it is loaded as it is, one that is summed across
-// transposed. The weights are rounded in pairs, where they are.
+// transposed, two fragments of a right factor at a time. The weights are rounded in pairs, where they are.
 //
 // CUDA-LABEL: @chain_0_sm_80
-// CUDA: ldmatrix.sync.aligned.m8n8.x2.b16
+// CUDA-NOT: ldmatrix.sync.aligned.m8n8.x2
 // CUDA: ldmatrix.sync.aligned.m8n8.x4.b16
 // CUDA: nvvm.mma.m16n8k16.row.col.bf16
 // CUDA: math.exp
 // CUDA-NOT: llvm.store {{.*}}ptr<3>
-// CUDA: ldmatrix.sync.aligned.m8n8.x2.trans.b16
+// CUDA: ldmatrix.sync.aligned.m8n8.x4.trans.b16
 // CUDA: nvvm.ff2bf16x2.rn
 // CUDA: nvvm.mma.m16n8k16.row.col.bf16
 // CUDA-NOT: llvm.store {{.*}}ptr<3>

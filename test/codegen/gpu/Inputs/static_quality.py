@@ -4,6 +4,7 @@ Compiles every kernel that has a row in TABLE (a page of Markdown, which explain
 where a figure is worse than the row. With --update the rows get the figures of today: to add a kernel,
 write a row with its name, sizes, type and chip. Figures that need ptxas or llvm-mca are skipped without them.
 """
+import functools
 import pathlib
 import re
 import shutil
@@ -73,7 +74,9 @@ class Code:
         target = [self.labels[re.search(r"[$.]\w*BB\w+", block[-1])[0]]]
         return target + (following if re.match(r"@|s_cbranch", block[-1]) else [])
 
-    def dominators(self):
+    @functools.cached_property
+    def graph(self):
+        """Per block: those that follow, those before it, and those that every way to it goes through."""
         edges = [self.successors(block) for block in range(len(self.blocks))]
         before = [[] for _ in self.blocks]
         for block, targets in enumerate(edges):
@@ -91,12 +94,13 @@ class Code:
         return edges, before, dominators
 
     def loops(self):
-        """The blocks of every natural loop."""
-        edges, before, dominators = self.dominators()
+        """The head and the blocks of every natural loop."""
+        edges, before, dominators = self.graph
         loops = {}
         for block, targets in enumerate(edges):
             for head in targets:
-                if head not in dominators[block]:
+                # What nothing jumps to has every block as a dominator.
+                if head not in dominators[block] or (block and not before[block]):
                     continue
                 body = loops.setdefault(head, {head})
                 todo = [block]
@@ -105,12 +109,33 @@ class Code:
                     if one not in body:
                         body.add(one)
                         todo += before[one]
-        return loops.values()
+        return loops.items()
+
+    def round_of(self, head, loop):
+        """The instructions of a round: of all ways from the head back to it that go through each block at most
+        once, the shortest of those with the most matrix instructions and wide accesses."""
+        edges, _, dominators = self.graph
+        order, seen = [], set()
+
+        def visit(block):
+            seen.add(block)
+            for target in edges[block]:
+                if target in loop and target not in seen and target not in dominators[block]:
+                    visit(target)
+            order.append(block)
+
+        visit(head)
+        ways = {head: self.blocks[head]}
+        for block in reversed(order):
+            for target in edges[block]:
+                if target in loop and target not in dominators[block]:
+                    way = ways[block] + self.blocks[target]
+                    ways[target] = max(ways.get(target, way), way, key=rate_round)
+        return max((ways[block] for block in order if head in edges[block]), key=rate_round)
 
     def hot_loop(self):
-        """The instructions of the loop with the most matrix instructions; of two, of the smaller."""
-        found = [[line for block in sorted(loop) for line in self.blocks[block]] for loop in self.loops()]
-        return max(found, key=lambda lines: (count_matrix(lines), -len(lines)), default=[])
+        """A round of the loop with the most matrix instructions; of two, of the smaller."""
+        return max((self.round_of(*loop) for loop in self.loops()), key=rate_round, default=[])
 
     def all(self):
         return [line for block in self.blocks for line in block]
@@ -124,15 +149,22 @@ def count_matrix(lines):
     return count(lines, r"\bw?g?mma\.|^v_w?mfma_|^v_wmma_")
 
 
+def count_wide(lines):
+    """The accesses of global memory that move 16 bytes."""
+    return count(lines, r"\bcp\.async\.cg|(ld|st)\.global\S*\.v4\.\w32|(ld|st)\.global\S*\.v2\.\w64"
+                        r"|^(global|flat)_(load|store)_(dwordx4|b128)")
+
+
+def rate_round(lines):
+    return count_matrix(lines), count_wide(lines), -len(lines)
+
+
 def share(part, whole):
     return round(100 * part / whole) if whole else 0
 
 
 def wide_share(lines):
-    """Of the accesses of global memory, those of 16 bytes."""
-    wide = count(lines, r"^cp\.async\.cg|(ld|st)\.global\S*\.v4\.\w32|(ld|st)\.global\S*\.v2\.\w64"
-                        r"|^(global|flat)_(load|store)_(dwordx4|b128)")
-    return share(wide, count(lines, r"\bcp\.async\.c[ag]|\b(ld|st)\.global|^(global|flat)_(load|store)"))
+    return share(count_wide(lines), count(lines, r"\bcp\.async\.c[ag]|\b(ld|st)\.global|^(global|flat)_(load|store)"))
 
 
 def matrix_busy(lines, cpu):
