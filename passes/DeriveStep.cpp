@@ -27,7 +27,8 @@ LogicalResult mix::refuseStep(Location loc, const Twine &what) {
 
 /// The axis of a space, or of an index variable, where it is of all tokens.
 std::string StepDeriver::getHistoryAxis(StringRef axis) const {
-  return isIndexAxis(axis) ? (axis.split(':').first + ":" + all).str() : all;
+  std::string history = getHistorySpace(mix::getSpace(axis));
+  return isIndexAxis(axis) ? (axis.split(':').first + ":" + history).str() : history;
 }
 
 /// The type, where the variables of `walks` walk all tokens.
@@ -72,9 +73,8 @@ Value StepDeriver::get(Value value, AllWalks walks) {
 Value StepDeriver::derive(Value value, AllWalks walks) {
   Operation *op = value.getDefiningOp();
   for (StringRef axis : getAxes(value))
-    if (blockSpaces.contains(mix::getSpace(axis))) {
-      (void)refuseStep(value.getLoc(),
-                       "keep values of blocks of '" + space + "': the last block is not complete");
+    if (blocks.contains(mix::getSpace(axis)) && !(analysis.getBit(axis) & walks)) {
+      (void)refuseStep(value.getLoc(), "run over blocks of '" + space + "'");
       return {};
     }
   if (auto iota = dyn_cast<IotaOp>(op))
@@ -209,9 +209,6 @@ func::FuncOp StepDeriver::run() {
       (void)refuseStep(mixer.getLoc(), "have a fixed number of tokens '" + space + "'");
       return {};
     }
-  if (auto blocks = mixer->getAttrOfType<DictionaryAttr>(kBlocksAttr))
-    for (NamedAttribute block : blocks)
-      blockSpaces.insert(block.getName().getValue());
   begin();
   SmallVector<Value> results;
   for (Value value : mixer.getBody().front().getTerminator()->getOperands()) {
@@ -223,7 +220,20 @@ func::FuncOp StepDeriver::run() {
   }
   finish(results);
   step->removeAttr(kBlocksAttr);
+  if (!blocks.empty())
+    step->setAttr(kBlocksAttr, getHistoryBlocks());
   return step;
+}
+
+/// The blocks of all tokens.
+Attribute StepDeriver::getHistoryBlocks() {
+  SmallVector<NamedAttribute> entries;
+  for (auto &entry : blocks) {
+    Attribute base[] = {builder.getStringAttr(all), builder.getI64IntegerAttr(entry.second)};
+    entries.push_back(
+        builder.getNamedAttr(getHistorySpace(entry.first()), builder.getArrayAttr(base)));
+  }
+  return builder.getDictionaryAttr(entries);
 }
 
 /// The token space that the results follow: the one to step over.
@@ -255,7 +265,10 @@ struct DeriveStep : mix::impl::DeriveStepBase<DeriveStep> {
         (void)refuseStep(mixer.getLoc(), "be derived where no result follows the tokens");
         return signalPassFailure();
       }
-      func::FuncOp step = StepDeriver(mixer, space).run();
+      BlockSizes blocks = getBlockSizes(mixer, space);
+      if (failed(spreadBlocks(mixer, space, blocks)))
+        return signalPassFailure();
+      func::FuncOp step = StepDeriver(mixer, space, blocks).run();
       if (!step)
         return signalPassFailure();
       for (BlockArgument argument : step.getArguments())

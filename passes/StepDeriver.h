@@ -24,7 +24,6 @@
 #include "passes/StepForm.h"
 #include "passes/TileMask.h"
 #include "llvm/ADT/MapVector.h"
-#include "llvm/ADT/StringSet.h"
 
 namespace mix {
 
@@ -36,9 +35,9 @@ using Window = std::optional<int64_t>;
 
 class StepDeriver {
 public:
-  StepDeriver(mlir::func::FuncOp mixer, llvm::StringRef space)
-      : mixer(mixer), space(space), all(getHistorySpace(space)), analysis(mixer, space),
-        builder(mixer.getContext()),
+  StepDeriver(mlir::func::FuncOp mixer, llvm::StringRef space, const BlockSizes &blocks)
+      : mixer(mixer), space(space), all(getHistorySpace(space)), blocks(blocks),
+        analysis(mixer, space, this->blocks), builder(mixer.getContext()),
         masks(builder, mixer.getLoc(), [](mlir::Value) { return mlir::Value(); }) {}
 
   /// The step form, before the mixer in its module; null, with an error at the place, if it
@@ -63,6 +62,8 @@ private:
   mlir::Value getRawPositions(llvm::StringRef variable, int64_t size);
   mlir::Value addPosition(mlir::Value raw);
   mlir::Value deriveIota(IotaOp op, AllWalks walks);
+  /// The tokens of a position of a variable: 1, or those of a block.
+  int64_t getTokens(llvm::StringRef variable) const;
 
   // Reads and caches.
   mlir::Value deriveRead(ReadOp op, AllWalks walks);
@@ -74,8 +75,8 @@ private:
   Cache &getCache(mlir::Value rows, mlir::Location loc, llvm::StringRef name);
 
   // Reductions and prefixes.
-  mlir::LogicalResult checkReduction(mlir::Operation *op, AllWalks reduced, mlir::Value mask,
-                                     AllWalks walks);
+  mlir::LogicalResult checkReduction(mlir::Operation *op, llvm::ArrayRef<llvm::StringRef> reduced,
+                                     mlir::Value mask, AllWalks walks);
   mlir::LogicalResult checkReductions(mlir::Operation *op, AllWalks walks);
   void addWindow(llvm::StringRef variable, Window window);
   mlir::Value deriveTotal(PrefixOp op);
@@ -91,6 +92,7 @@ private:
   std::string getHistoryAxis(llvm::StringRef axis) const;
   mlir::Type convert(mlir::Type type, AllWalks walks) const;
   void begin();
+  mlir::Attribute getHistoryBlocks();
   void finish(llvm::SmallVector<mlir::Value> results);
   Window getWindow(const Cache &cache) const;
   mlir::ArrayAttr getSources(mlir::Value rows);
@@ -98,7 +100,7 @@ private:
   mlir::func::FuncOp mixer, step;
   llvm::StringRef space;
   std::string all;
-  llvm::StringSet<> blockSpaces;
+  BlockSizes blocks;
   StepAnalysis analysis;
   mlir::OpBuilder builder;
   MaskAnalysis masks;

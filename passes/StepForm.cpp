@@ -63,7 +63,7 @@ bool StepAnalysis::dependsOnTokens(Value value) {
 StringRef StepAnalysis::getKeyVariable(Value value, AllWalks all) {
   StringRef variable;
   for (StringRef axis : getIndexAxes(getAxes(value))) {
-    if (!variable.empty() || !(getBit(axis) & all))
+    if (!variable.empty() || !(getBit(axis) & all) || blocks.contains(mix::getSpace(axis)))
       return {};
     variable = axis;
   }
@@ -217,11 +217,13 @@ void StepAnalysis::Planner::choose() {
     analysis.kept.insert(values[node]);
 }
 
-StepAnalysis::StepAnalysis(func::FuncOp mixer, StringRef space) : mixer(mixer), space(space) {
+StepAnalysis::StepAnalysis(func::FuncOp mixer, StringRef space, const BlockSizes &blocks)
+    : mixer(mixer), space(space), blocks(blocks) {
   mixer.walk([&](Operation *op) {
     for (Type type : op->getResultTypes())
       for (StringRef axis : getIndexAxes(getAxes(type)))
-        if (mix::getSpace(axis) == space && !bits.contains(axis))
+        if ((mix::getSpace(axis) == space || blocks.contains(mix::getSpace(axis))) &&
+            !bits.contains(axis))
           bits[axis] = numVariables++ < kMostVariables ? AllWalks(1) << (numVariables - 1) : 0;
   });
   if (hasTooManyVariables())

@@ -7,7 +7,9 @@
 //
 // Analysis for mix-derive-step, on the mixer as it is in level L2. In a step form, an
 // index variable of the stepped space walks either the new tokens or all of them: it
-// walks all where a reduction runs over it, and the new ones where it names results.
+// walks all where a reduction runs over it, and the new ones where it names results. A
+// variable of blocks of tokens walks all blocks; no value is kept per block
+// (passes/StepBlocks.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,6 +18,7 @@
 
 #include "dialect/Mix.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/StepBlocks.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/StringMap.h"
@@ -27,10 +30,11 @@ using AllWalks = uint64_t;
 
 class StepAnalysis {
 public:
-  /// Analyses a mixer of level L2 that is to step over the tokens of `space`.
-  StepAnalysis(mlir::func::FuncOp mixer, llvm::StringRef space);
+  /// Analyses a mixer of level L2 that is to step over the tokens of `space`, which have the
+  /// given blocks.
+  StepAnalysis(mlir::func::FuncOp mixer, llvm::StringRef space, const BlockSizes &blocks);
 
-  /// The bit of an index variable; 0 if it is none of the space.
+  /// The bit of an index variable; 0 if it is none of the space or of its blocks.
   AllWalks getBit(llvm::StringRef axis) const { return bits.lookup(axis); }
   AllWalks getBits(mlir::ArrayAttr axes) const;
   /// The variables of the space among the axes of the value.
@@ -62,6 +66,7 @@ private:
 
   mlir::func::FuncOp mixer;
   llvm::StringRef space;
+  const BlockSizes &blocks;
   llvm::StringMap<AllWalks> bits;
   unsigned numVariables = 0;
   llvm::DenseMap<mlir::Value, bool> tokenValues;

@@ -32,6 +32,11 @@ Value StepDeriver::getRawPositions(StringRef variable, int64_t size) {
   return value;
 }
 
+int64_t StepDeriver::getTokens(StringRef variable) const {
+  auto block = blocks.find(mix::getSpace(variable));
+  return block == blocks.end() ? 1 : block->second;
+}
+
 /// Positions in the sequence, from those among the new tokens.
 Value StepDeriver::addPosition(Value raw) {
   return arith::AddIOp::create(builder, raw.getLoc(),
@@ -138,11 +143,20 @@ FailureOr<Window> StepDeriver::checkIndex(ReadOp op, Value index, AllWalks walks
     if (isNew && distances.last)
       window = std::min(window.value_or(kLongest), *distances.last + 1);
   };
-  mixer.walk([&](IotaOp iota) {
+  SmallVector<IotaOp> iotas;
+  mixer.walk([&](IotaOp iota) { iotas.push_back(iota); });
+  for (IotaOp iota : iotas) {
     StringRef variable = getAxes(iota.getResult()).front();
-    if (AllWalks bit = analysis.getBit(variable); bit && hasAxis(index.getType(), variable))
-      check(iota.getResult(), !(bit & walks));
-  });
+    AllWalks bit = analysis.getBit(variable);
+    if (!bit || !hasAxis(index.getType(), variable))
+      continue;
+    // Reductions see to it that blocks are complete.
+    OpBuilder atIota(iota->getContext());
+    atIota.setInsertionPointAfter(iota);
+    int64_t tokens = getTokens(variable);
+    check(tokens == 1 ? iota.getResult() : createBlockEnd(atIota, iota.getLoc(), iota, tokens),
+          !(bit & walks));
+  }
   if (auto loop = dyn_cast<ForOp>(op->getParentOp()); loop && loop.getSpace() == space)
     check(loop.getPosition(), /*isNew=*/true);
   if (!isBounded)
@@ -240,24 +254,25 @@ void StepDeriver::addWindow(StringRef variable, Window window) {
 /// The name of an index variable in the spec.
 static StringRef getVariableName(StringRef axis) { return axis.split(':').first.split('.').first; }
 
-/// Checks that the mask keeps every reduced variable at or before the position of a result.
-LogicalResult StepDeriver::checkReduction(Operation *op, AllWalks reduced, Value mask,
+/// Checks that the mask keeps every reduced variable at or before the position of a result, and
+/// a block before its end.
+LogicalResult StepDeriver::checkReduction(Operation *op, ArrayRef<StringRef> reduced, Value mask,
                                           AllWalks walks) {
-  SmallVector<StringRef> rows, keys;
+  SmallVector<StringRef> rows;
   for (StringRef axis : getIndexAxes(getAxes(op->getResult(0))))
-    if (AllWalks bit = analysis.getBit(axis); bit && !(bit & reduced))
+    if (analysis.getBit(axis))
       rows.push_back(axis);
-  mixer.walk([&](IotaOp iota) {
-    StringRef axis = getAxes(iota.getResult()).front();
-    if ((analysis.getBit(axis) & reduced) && !llvm::is_contained(keys, axis))
-      keys.push_back(axis);
-  });
-  for (StringRef key : keys) {
+  for (StringRef key : reduced) {
+    if (!analysis.getBit(key))
+      continue;
     bool isBounded = false;
     Window window;
+    int64_t tokens = getTokens(key);
     for (StringRef row : rows) {
-      Interval distances = mask ? masks.getDistances(mask, row, key) : Interval();
-      if (!distances.first || *distances.first < 0)
+      if (getTokens(row) > 1)
+        continue;
+      Interval distances = mask ? masks.getDistances(mask, row, key, tokens) : Interval();
+      if (!distances.first || *distances.first < tokens - 1)
         continue;
       isBounded = true;
       bool isNew = !(analysis.getBit(row) & walks);
@@ -265,8 +280,13 @@ LogicalResult StepDeriver::checkReduction(Operation *op, AllWalks reduced, Value
         window = std::min(window.value_or(kLongest), std::max<int64_t>(*distances.last + 1, 1));
     }
     if (!isBounded)
-      return refuseStep(op->getLoc(), "reduce over tokens that have not come yet: nothing keeps '" +
-                                          getVariableName(key) + "' at or before the new token");
+      return refuseStep(op->getLoc(),
+                        tokens > 1 ? "reduce over blocks that are not complete: nothing "
+                                     "keeps the end of block '" +
+                                         getVariableName(key) + "' at or before the new token"
+                                   : "reduce over tokens that have not come yet: nothing "
+                                     "keeps '" +
+                                         getVariableName(key) + "' at or before the new token");
     addWindow(key, window);
     rows.push_back(key);
     walks |= analysis.getBit(key);
@@ -275,15 +295,16 @@ LogicalResult StepDeriver::checkReduction(Operation *op, AllWalks reduced, Value
 }
 
 LogicalResult StepDeriver::checkReductions(Operation *op, AllWalks walks) {
+  auto getNames = [](ArrayAttr axes) {
+    return SmallVector<StringRef>(axes.getAsValueRange<StringAttr>());
+  };
   if (auto reduce = dyn_cast<ReduceOp>(op))
-    return checkReduction(op, analysis.getBits(reduce.getAxes()), reduce.getMask(), walks);
-  if (auto topk = dyn_cast<TopKOp>(op))
-    return checkReduction(op, analysis.getBit(topk.getAxis()), topk.getMask(), walks);
-  if (auto largest = dyn_cast<LargestOp>(op); largest && analysis.getBit(largest.getAxis()))
-    return refuseStep(op->getLoc(), "select among all tokens by their scores");
+    return checkReduction(op, getNames(reduce.getAxes()), reduce.getMask(), walks);
+  if (auto largest = dyn_cast<LargestOp>(op))
+    return checkReduction(op, largest.getAxis(), largest.getMask(), walks);
   if (auto streamed = dyn_cast<StreamedReductionOp>(op))
     for (auto [axes, mask] : llvm::zip(streamed.getAxes(), streamed.getMasks()))
-      if (failed(checkReduction(op, analysis.getBits(cast<ArrayAttr>(axes)), mask, walks)))
+      if (failed(checkReduction(op, getNames(cast<ArrayAttr>(axes)), mask, walks)))
         return failure();
   return success();
 }

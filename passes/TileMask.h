@@ -60,9 +60,10 @@ public:
   /// variable's own range.
   IndexRange getBounds(mlir::Value predicate, llvm::StringRef variable);
 
-  /// What `position(later) - position(earlier)` can be where the predicate holds, at any
-  /// positions of all variables. Builds no code.
-  Interval getDistances(mlir::Value predicate, llvm::StringRef later, llvm::StringRef earlier);
+  /// What `position(later) - scale * position(earlier)` can be where the predicate holds, at
+  /// any positions of all variables. Builds no code.
+  Interval getDistances(mlir::Value predicate, llvm::StringRef later, llvm::StringRef earlier,
+                        int64_t scale = 1);
 
   /// What `position(later) - index` can be, at any positions of all variables. The position
   /// is any value that stands for it. Builds no code.
@@ -132,7 +133,8 @@ private:
   std::optional<Scaled> replaceQuotients(const Linear &form);
   Interval getNumbers(const Linear &linear);
   Interval getAtomNumbers(mlir::Value atom);
-  Interval solveDistance(const Linear &linear, llvm::StringRef later, llvm::StringRef earlier);
+  Interval solveDistance(const Linear &linear, llvm::StringRef later, llvm::StringRef earlier,
+                         int64_t scale);
 
   // Ranges.
   IndexRange getRange(const Linear &linear);

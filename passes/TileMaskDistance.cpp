@@ -106,8 +106,9 @@ Interval MaskAnalysis::getNumbers(const Linear &linear) {
   return sum;
 }
 
-/// Bounds of `later - earlier` where `linear <= 0`.
-Interval MaskAnalysis::solveDistance(const Linear &linear, StringRef later, StringRef earlier) {
+/// Bounds of `later - scale * earlier` where `linear <= 0`.
+Interval MaskAnalysis::solveDistance(const Linear &linear, StringRef later, StringRef earlier,
+                                     int64_t scale) {
   Interval result;
   auto tighten = [&](Interval other) {
     if (other.first)
@@ -131,7 +132,7 @@ Interval MaskAnalysis::solveDistance(const Linear &linear, StringRef later, Stri
     for (auto [part, factor] : parts) {
       std::optional<Linear> form = combine(rest, factor, getLinear(part));
       if (form)
-        tighten(solveDistance(*form, later, earlier));
+        tighten(solveDistance(*form, later, earlier, scale));
     }
     return result;
   }
@@ -140,12 +141,14 @@ Interval MaskAnalysis::solveDistance(const Linear &linear, StringRef later, Stri
   Value i = positions.lookup(later), j = positions.lookup(earlier);
   if (!scaled || !i || !j)
     return {};
-  // `c (later - earlier) + rest <= 0`, with what is left of either position in the rest.
-  for (auto [kept, sign] : {std::pair(i, 1), std::pair(j, -1)}) {
-    int64_t factor = scaled->linear.terms.lookup(kept) * sign;
+  // `c (later - scale * earlier) + rest <= 0`, with what is left of either position in the rest.
+  for (auto [kept, unit] : {std::pair(i, int64_t(1)), std::pair(j, -scale)}) {
+    if (scaled->linear.terms.lookup(kept) % unit != 0)
+      continue;
+    int64_t factor = scaled->linear.terms.lookup(kept) / unit;
     Linear difference;
     difference.terms[i] = 1;
-    difference.terms[j] = -1;
+    difference.terms[j] = -scale;
     std::optional<Linear> rest = combine(scaled->linear, -factor, difference);
     std::optional<int64_t> least = rest ? getNumbers(*rest).first : std::nullopt;
     if (factor == 0 || !least)
@@ -159,9 +162,11 @@ Interval MaskAnalysis::solveDistance(const Linear &linear, StringRef later, Stri
   return result;
 }
 
-Interval MaskAnalysis::getDistances(Value predicate, StringRef later, StringRef earlier) {
-  return interpretIntervals(
-      predicate, [&](const Linear &linear) { return solveDistance(linear, later, earlier); });
+Interval MaskAnalysis::getDistances(Value predicate, StringRef later, StringRef earlier,
+                                    int64_t scale) {
+  return interpretIntervals(predicate, [&](const Linear &linear) {
+    return solveDistance(linear, later, earlier, scale);
+  });
 }
 
 Interval MaskAnalysis::getDistances(Value index, Value position) {

@@ -498,7 +498,7 @@ private:
   /// Checks kernels that take turns.
   void checkSteps(CheckedForm &form, StepKernels kernels, const SizeMap &features,
                   Program &program) {
-    for (const StepCase &which : makeStepCases(kernels, canStagger(signature)))
+    for (const StepCase &which : makeStepCases(kernels, signature, canStagger(signature)))
       form.cases.push_back(checkStepCase(which, kernels, features, form.types, program));
   }
 

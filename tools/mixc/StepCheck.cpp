@@ -20,7 +20,8 @@ using llvm::StringRef;
 
 /// The most new tokens of a step, as when draft tokens are checked, and of a prefill.
 static constexpr int64_t mostNewTokens = 4, mostPrefilled = 80;
-/// A window that is longer is not waited for: the definition takes too long on so many tokens.
+/// A window or a block that is longer is not waited for: the definition takes too long on so many
+/// tokens.
 static constexpr int64_t longestWindow = 600;
 
 static bool isPrefill(const mixwright_kernel &kernel) {
@@ -44,10 +45,21 @@ static int64_t getCacheBlock(StepKernels kernels) {
   return getMost(kernels, [](const mixwright_kernel &kernel) { return kernel.cache_block; });
 }
 
-std::vector<StepCase> mix::mixc::makeStepCases(StepKernels kernels, bool canStagger) {
+/// So many tokens that two blocks of each kind are complete, and another is not.
+static int64_t countBlockTokens(const Signature &signature) {
+  int64_t tokens = 0;
+  for (const auto &[axis, base] : signature.blocks)
+    if (2 * base.second < longestWindow)
+      tokens = std::max(tokens, 2 * base.second + 3);
+  return tokens;
+}
+
+std::vector<StepCase> mix::mixc::makeStepCases(StepKernels kernels, const Signature &signature,
+                                               bool canStagger) {
   std::vector<StepCase> cases;
   bool hasPrefill = llvm::any_of(kernels, [](const auto *kernel) { return isPrefill(*kernel); });
-  int64_t tokens = hasPrefill ? 101 : 37, fewer = hasPrefill ? 85 : 21;
+  int64_t tokens = std::max<int64_t>(hasPrefill ? 101 : 37, countBlockTokens(signature));
+  int64_t fewer = hasPrefill ? 85 : 21;
   auto name = [&](int64_t count, StringRef what = "") {
     return ("T=" + llvm::Twine(count) + (hasPrefill ? " in prefills and steps" : " in steps") +
             (what.empty() ? "" : ", ") + what)

@@ -23,8 +23,10 @@ struct StepCase {
 };
 
 /// The calls to check kernels with that take turns; `canStagger` says whether sequences may have
-/// different numbers of new tokens in one call.
-std::vector<StepCase> makeStepCases(driver::StepKernels kernels, bool canStagger);
+/// different numbers of new tokens in one call. Sequences are long enough to complete blocks of
+/// tokens of the spec, if these are not very long.
+std::vector<StepCase> makeStepCases(driver::StepKernels kernels, const driver::Signature &signature,
+                                    bool canStagger);
 
 /// Calls until all tokens are had: of 1 to 4 tokens, or of as many as fill several blocks if
 /// it is a prefill's turn; where staggered, of 0 tokens too.
