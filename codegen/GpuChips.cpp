@@ -7,6 +7,7 @@
 
 #include "codegen/GpuChips.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/ErrorHandling.h"
 
 using namespace mix;
 
@@ -45,4 +46,33 @@ std::string mix::getGpuChipNames() {
   for (const GpuChip &chip : getGpuChips())
     names += (names.empty() ? "" : ", ") + chip.name;
   return names;
+}
+
+static std::string getName(MatrixUnit unit) {
+  switch (unit) {
+  case MatrixUnit::None:
+    return "fused multiply-adds";
+  case MatrixUnit::MmaTf32:
+    return "mma.sync m16n8k8 on tf32, up to three per product of f32";
+  case MatrixUnit::MfmaF32:
+    return "v_mfma_f32_16x16x4_f32";
+  }
+  llvm_unreachable("a unit without a name");
+}
+
+static std::string getName(NarrowMatrixUnit unit) {
+  switch (unit) {
+  case NarrowMatrixUnit::Mma16:
+    return "mma.sync m16n8k16";
+  case NarrowMatrixUnit::Mfma16:
+    return "v_mfma_f32_16x16x16";
+  case NarrowMatrixUnit::Wmma11:
+  case NarrowMatrixUnit::Wmma12:
+    return "v_wmma_f32_16x16x16";
+  }
+  llvm_unreachable("a unit without a name");
+}
+
+std::string mix::getInstructionName(const GpuChip &chip, bool isF32) {
+  return isF32 ? getName(chip.matrix) : getName(chip.narrowMatrix);
 }

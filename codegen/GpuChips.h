@@ -55,6 +55,10 @@ llvm::ArrayRef<GpuChip> getGpuChips();
 /// The row of that name, or null.
 const GpuChip *findGpuChip(llvm::StringRef name);
 
+/// The instruction by which a chip multiplies matrices of f32, or of 16-bit reals: "mma.sync
+/// m16n8k16".
+std::string getInstructionName(const GpuChip &chip, bool isF32);
+
 /// The names of all rows, for messages: "sm_80, sm_86, ...".
 std::string getGpuChipNames();
 

@@ -22,6 +22,9 @@ inline constexpr llvm::StringLiteral kSharedBytesAttr = "mix_gpu.shared";
 inline constexpr llvm::StringLiteral kThreadsAttr = "mix_gpu.threads";
 inline constexpr llvm::StringLiteral kNumTensorsAttr = "mix_gpu.tensors";
 
+/// What is done with tile programs before tiles get their places.
+void buildGpuPreparation(mlir::OpPassManager &pm);
+
 /// The whole way from tile programs to the LLVM dialect, for one row of the table of GPUs.
 void buildGpuPipeline(mlir::OpPassManager &pm, llvm::StringRef chip);
 

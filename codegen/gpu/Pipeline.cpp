@@ -25,10 +25,14 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
 
 } // namespace
 
-void gpu::buildGpuPipeline(OpPassManager &pm, StringRef chip) {
-  std::string name = chip.str();
+void gpu::buildGpuPreparation(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createGpuFoldConversions());
   pm.addNestedPass<func::FuncOp>(createConvertElementwiseToLinalgPass());
+}
+
+void gpu::buildGpuPipeline(OpPassManager &pm, StringRef chip) {
+  std::string name = chip.str();
+  buildGpuPreparation(pm);
   pm.addPass(createGpuEmit({name}));
   pm.addPass(createCSEPass());
   pm.addPass(createGpuLowerMath({name}));

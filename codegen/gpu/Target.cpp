@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/gpu/Target.h"
-#include "codegen/gpu/Homes.h"
 #include "codegen/gpu/Machine.h"
 #include "codegen/gpu/Passes.h"
 #include "dialect/Tile.h"
@@ -149,19 +148,6 @@ llvm::Expected<DeviceModule> gpu::compile(ModuleOp phases, StringRef chip, bool 
   if (optimize)
     optimizeModule(*device.module, **target);
   return device;
-}
-
-llvm::Expected<int64_t> gpu::getSharedBytes(ModuleOp phases, StringRef chip) {
-  llvm::Expected<const GpuChip *> row = findChip(chip);
-  if (!row)
-    return row.takeError();
-  std::unique_ptr<Machine> machine = createMachine(**row);
-  OwningOpRef<ModuleOp> copy = phases.clone();
-  int64_t most = 0;
-  for (auto phase : copy->getOps<func::FuncOp>())
-    if (phase->hasAttr("tile.phase"))
-      most = std::max(most, Homes(phase, *machine).getSharedBytes());
-  return most;
 }
 
 llvm::Expected<std::string> gpu::emitCode(const DeviceModule &device, StringRef chip,

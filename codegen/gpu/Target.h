@@ -41,9 +41,6 @@ struct DeviceModule {
 /// Registers what a context needs before any of the functions below is called with it.
 void registerTargetDialects(mlir::DialectRegistry &registry);
 
-/// The most shared memory, in bytes, that a block of any of the phases needs on the chip.
-llvm::Expected<int64_t> getSharedBytes(mlir::ModuleOp phases, llvm::StringRef chip);
-
 /// Lowers phases to kernels of the chip (a row of codegen/GpuChips.h). The module becomes LLVM
 /// dialect. What is wrong with the program is reported by diagnostics; the error says that
 /// they were. `optimize` runs LLVM's pipeline for the chip.

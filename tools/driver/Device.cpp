@@ -9,6 +9,7 @@
 #include "codegen/GpuChips.h"
 #include "codegen/cuda/Assemble.h"
 #include "codegen/gpu/Describe.h"
+#include "codegen/gpu/Report.h"
 #include "codegen/gpu/Target.h"
 #include "codegen/hip/LinkObject.h"
 
@@ -39,12 +40,14 @@ Expected<LoweredProgram> mix::driver::tileForGpu(Spec &spec, const SizeMap &size
     Expected<LoweredProgram> lowered = tile(spec, sizes, options);
     if (!lowered)
       return lowered.takeError();
-    Expected<int64_t> bytes = gpu::getSharedBytes(*lowered->program.module, options.chip);
-    if (!bytes)
-      return bytes.takeError();
-    if (*bytes <= chip->sharedBytes)
+    auto phases = gpu::report(*lowered->program.module, options.chip);
+    if (!phases)
+      return phases.takeError();
+    least = 0;
+    for (const gpu::PhaseReport &phase : *phases)
+      least = std::max(least, phase.sharedBytes);
+    if (least <= chip->sharedBytes)
       return lowered;
-    least = *bytes;
   }
   return createStringError("the smallest tiles of this mixer take " + std::to_string(least) +
                            " bytes of shared memory, and a block of " + chip->name + " has " +

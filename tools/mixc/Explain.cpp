@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/GpuChips.h"
 #include "tools/driver/MachinePeak.h"
 #include "tools/mixc/Commands.h"
 #include "tools/mixc/Explanation.h"
@@ -99,6 +100,32 @@ static void printKept(const Explanation &e, llvm::raw_ostream &os) {
   os << '\n';
 }
 
+static void printDevice(const DeviceExplanation &device, llvm::raw_ostream &os) {
+  os << "\non " << device.chip << '\n';
+  if (!device.reason.empty())
+    os << "  no kernels: " << device.reason << '\n';
+  for (const gpu::PhaseReport &phase : device.phases) {
+    os << "  phase " << phase.name << ": blocks of " << phase.threads << " threads, "
+       << phase.sharedBytes << " bytes of shared memory";
+    if (phase.carriedRegisters > 0)
+      os << ", " << phase.carriedRegisters << " registers of a thread go from round to round";
+    os << '\n';
+    for (const gpu::ProductReport &product : phase.products) {
+      os << "    " << product.count << (product.count == 1 ? " product" : " products") << " by "
+         << product.instruction;
+      if (product.rounded > 0)
+        os << "; a computed factor of " << product.rounded << " is rounded to 16 bits";
+      os << '\n';
+    }
+    if (phase.roundBytes > 0)
+      os << llvm::format(
+          "    a round of its main loop: %lld bytes of tensors, %lld FLOP in "
+          "products, %.2f bytes per 1000 FLOP\n",
+          static_cast<long long>(phase.roundBytes), static_cast<long long>(phase.roundFlops),
+          1e3 * static_cast<double>(phase.roundBytes) / static_cast<double>(phase.roundFlops));
+  }
+}
+
 static void printText(const Explanation &e, double balance, llvm::raw_ostream &os) {
   os << e.mixer << " at " << formatSizes(e.sizes) << " in " << getTypeName(e.type) << "\n\n";
   for (const StateExplanation &state : e.states)
@@ -120,6 +147,8 @@ static void printText(const Explanation &e, double balance, llvm::raw_ostream &o
          << " products (inputs as they are, weights of a softmax rounded), else float32\n";
   if (e.form && goesOn(*e.form))
     printKept(e, os);
+  if (e.device)
+    printDevice(*e.device, os);
   os << llvm::format("\nper head: state %lld bytes, workspace %lld bytes\n",
                      static_cast<long long>(e.stateBytes),
                      static_cast<long long>(e.workspaceBytes));
@@ -168,6 +197,29 @@ static json::Object toJson(const StepArgument &argument) {
   return object;
 }
 
+static json::Object toJson(const gpu::PhaseReport &phase) {
+  json::Array products;
+  for (const gpu::ProductReport &product : phase.products)
+    products.push_back(json::Object{{"instruction", product.instruction},
+                                    {"count", product.count},
+                                    {"rounded", product.rounded}});
+  return json::Object{{"name", phase.name},
+                      {"threads", phase.threads},
+                      {"shared_bytes", phase.sharedBytes},
+                      {"carried_registers", phase.carriedRegisters},
+                      {"products", std::move(products)},
+                      {"round_bytes", phase.roundBytes},
+                      {"round_flops", phase.roundFlops}};
+}
+
+static json::Object toJson(const DeviceExplanation &device) {
+  json::Array phases;
+  for (const gpu::PhaseReport &phase : device.phases)
+    phases.push_back(toJson(phase));
+  return json::Object{
+      {"chip", device.chip}, {"phases", std::move(phases)}, {"reason", device.reason}};
+}
+
 static void printJson(const Explanation &e, double balance, llvm::raw_ostream &os) {
   json::Array states, reductions, phases;
   for (const StateExplanation &state : e.states)
@@ -196,6 +248,8 @@ static void printJson(const Explanation &e, double balance, llvm::raw_ostream &o
                       {"bytes_per_token", e.bytesPerToken},
                       {"intensity", e.getIntensity()},
                       {"machine_balance", balance}};
+  if (e.device)
+    object["device"] = toJson(*e.device);
   if (e.form && goesOn(*e.form)) {
     json::Array kept;
     for (const StepArgument &argument : e.kept)
@@ -238,6 +292,12 @@ static Expected<int> explainFile(const Arguments &arguments) {
   Expected<Explanation> explanation = mixc::explain(**spec, *sizes, *wanted, *type);
   if (!explanation)
     return explanation.takeError();
+  if (StringRef target = arguments.get("target", ""); !target.empty()) {
+    if (!findGpuChip(target))
+      return llvm::createStringError("--target: expected a GPU, one of " + getGpuChipNames() +
+                                     ", got '" + target + "'");
+    explainDevice(**spec, target, *explanation);
+  }
   double balance = measureBalance(*type);
   if (arguments.has("json"))
     printJson(*explanation, balance, llvm::outs());
@@ -256,11 +316,14 @@ Command mix::mixc::getExplainCommand() {
       "falls into tiles. Then the form, its phases, memory, and which limit of this machine it\n"
       "meets. A recurrence that runs token by token is listed with the line that makes it so.\n"
       "--form step lists what must be kept between calls: states, and caches with the bytes that\n"
-      "each token adds.",
+      "each token adds. --target says what the kernels of a GPU are: the instructions of "
+      "products,\n"
+      "what they round, memory of a block, and bytes per FLOP.",
       "mixc explain examples/gated_delta_rule.mix --size T=4096,K=128,V=128",
       {{"size", Option::AssignmentCommas, "AXIS=N,...",
         "sizes of axes (default: 1024 tokens, 64 of others)"},
        {"form", Option::Value, "FORM", "auto (default), chunked, recurrent, step or prefill"},
+       {"target", Option::Value, "CHIP", "a GPU to look at: sm_80, gfx942, ..."},
        getTypeOption(),
        {"json", Option::Flag, "", "print JSON (docs/json.md)"},
        getSetOption(),

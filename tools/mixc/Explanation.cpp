@@ -10,6 +10,7 @@
 #include "dialect/Mix.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "passes/TileScan.h"
+#include "tools/driver/Device.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -248,4 +249,24 @@ Expected<Explanation> mix::mixc::explain(Spec &spec, const SizeMap &sizes, FormC
   });
   explainForm(spec, wanted, result);
   return result;
+}
+
+void mix::mixc::explainDevice(Spec &spec, StringRef chip, Explanation &result) {
+  DeviceExplanation &device = result.device.emplace();
+  device.chip = chip.str();
+  if (!result.form) {
+    device.reason = "there is no form that is compiled";
+    return;
+  }
+  Expected<LoweredProgram> lowered =
+      tileForGpu(spec, result.sizes, {*result.form, result.type, device.chip});
+  if (!lowered) {
+    device.reason = toString(lowered.takeError());
+    return;
+  }
+  auto phases = gpu::report(*lowered->program.module, chip);
+  if (phases)
+    device.phases = std::move(*phases);
+  else
+    device.reason = toString(phases.takeError());
 }

@@ -8,6 +8,7 @@
 #ifndef MIXWRIGHT_TOOLS_MIXC_EXPLANATION_H
 #define MIXWRIGHT_TOOLS_MIXC_EXPLANATION_H
 
+#include "codegen/gpu/Report.h"
 #include "tools/driver/Choose.h"
 #include "tools/driver/Cost.h"
 #include "tools/driver/Steps.h"
@@ -41,6 +42,13 @@ struct PhaseExplanation {
   int64_t products = 0, narrowProducts = 0;
 };
 
+/// The kernels of a GPU.
+struct DeviceExplanation {
+  std::string chip;
+  std::vector<gpu::PhaseReport> phases;
+  std::string reason; ///< Why there are none; else empty.
+};
+
 struct Explanation {
   std::string mixer;
   driver::SizeMap sizes;
@@ -49,6 +57,7 @@ struct Explanation {
   std::optional<driver::Form> form; ///< none: only the reference
   std::vector<std::string> reasons; ///< why no faster form
   std::vector<PhaseExplanation> phases;
+  std::optional<DeviceExplanation> device;     ///< of the GPU that was asked about
   std::vector<driver::StepArgument> kept;      ///< of the step form: states and caches
   int64_t stateBytes = 0, workspaceBytes = 0;  ///< of one head
   double flopsPerToken = 0, bytesPerToken = 0; ///< of one head
@@ -66,6 +75,9 @@ constexpr int64_t explainedTile = 64;
 /// Errors: the spec cannot be brought to its normal form.
 llvm::Expected<Explanation> explain(driver::Spec &spec, const driver::SizeMap &sizes,
                                     driver::FormChoice wanted, driver::ElementType type);
+
+/// Adds what the form is on a GPU, a row of codegen/GpuChips.h.
+void explainDevice(driver::Spec &spec, llvm::StringRef chip, Explanation &result);
 
 } // namespace mix::mixc
 

@@ -5,6 +5,7 @@ where a figure is worse than the row. With --update the rows get the figures of 
 write a row with its name, sizes, type and chip. Figures that need ptxas or llvm-mca are skipped without them.
 """
 import functools
+import json
 import pathlib
 import re
 import shutil
@@ -235,8 +236,10 @@ def measure(spec, sizes, dtype, chip):
         path = next(p for p in pathlib.Path(folder).iterdir() if p.suffix in (".ptx", ".s"))
         emitted = run("mix-opt", str(tile), f"--mix-gpu-pipeline=chip={chip}")
         text = path.read_text()
+        explained = json.loads(run("mixc", "explain", spec, "--size", sizes, "--dtype", dtype, "--target", chip, "--json"))
+        phases = {phase["name"]: phase for phase in explained["device"]["phases"]}
         for symbol, lines in find_kernels(text).items():
-            code = Code(lines)
+            code, phase = Code(lines), phases[symbol.removesuffix("_" + chip)]
             registers, private = (nvidia_registers(symbol, str(path), text, chip) if is_nvidia
                                   else amd_registers(symbol, text))
             shared = int(re.search(rf"@{symbol}\(.*mix_gpu\.shared = (\d+)", emitted)[1])
@@ -246,15 +249,16 @@ def measure(spec, sizes, dtype, chip):
                 "shared": shared, "blocks": blocks, "registers": registers,
                 "limit": blocks and facts.register_limit(blocks), "private": private, "loop": len(loop),
                 "matrix": share(count_matrix(loop), len(loop)), "busy": matrix_busy(loop, facts.mca),
-                "wide": wide_share(code.all())}
+                "wide": wide_share(code.all()),
+                "bytes": 10000 * phase["round_bytes"] // phase["round_flops"] if phase["round_flops"] else None}
     return figures
 
 
 # ---- The table ----
 
-COLUMNS = ["shared", "blocks", "registers", "limit", "private", "loop", "matrix", "busy", "wide"]
+COLUMNS = ["shared", "blocks", "registers", "limit", "private", "loop", "matrix", "busy", "wide", "bytes"]
 # Figures may be worse than the row by a part of it, where compilers of other versions differ.
-AT_MOST = {"shared": 0, "private": 0, "loop": 0.05}
+AT_MOST = {"shared": 0, "private": 0, "loop": 0.05, "bytes": 0}
 AT_LEAST = {"blocks": 0, "matrix": 0.05, "busy": 0.05, "wide": 0}
 
 
