@@ -126,7 +126,7 @@ static void printDevice(const DeviceExplanation &device, llvm::raw_ostream &os) 
   }
 }
 
-static void printText(const Explanation &e, double balance, llvm::raw_ostream &os) {
+static void printText(const Explanation &e, std::optional<double> balance, llvm::raw_ostream &os) {
   os << e.mixer << " at " << formatSizes(e.sizes) << " in " << getTypeName(e.type) << "\n\n";
   for (const StateExplanation &state : e.states)
     printState(state, os);
@@ -155,8 +155,9 @@ static void printText(const Explanation &e, double balance, llvm::raw_ostream &o
   os << llvm::format("per token and head: %.0f FLOP by the definition, %.0f bytes of tensors, "
                      "%.2f FLOP/byte\n",
                      e.flopsPerToken, e.bytesPerToken, e.getIntensity());
-  os << llvm::format("this machine does %.1f FLOP in the time that it moves a byte: ", balance)
-     << (e.getIntensity() > balance ? "arithmetic is the limit\n" : "memory is the limit\n");
+  if (balance)
+    os << llvm::format("this machine does %.1f FLOP in the time that it moves a byte: ", *balance)
+       << (e.getIntensity() > *balance ? "arithmetic is the limit\n" : "memory is the limit\n");
 }
 
 //===----------------------------------------------------------------------===//
@@ -220,7 +221,7 @@ static json::Object toJson(const DeviceExplanation &device) {
       {"chip", device.chip}, {"phases", std::move(phases)}, {"reason", device.reason}};
 }
 
-static void printJson(const Explanation &e, double balance, llvm::raw_ostream &os) {
+static void printJson(const Explanation &e, std::optional<double> balance, llvm::raw_ostream &os) {
   json::Array states, reductions, phases;
   for (const StateExplanation &state : e.states)
     states.push_back(toJson(state));
@@ -298,7 +299,10 @@ static Expected<int> explainFile(const Arguments &arguments) {
                                      ", got '" + target + "'");
     explainDevice(**spec, target, *explanation);
   }
-  double balance = measureBalance(*type);
+  // About another machine, what this one does says nothing.
+  std::optional<double> balance;
+  if (!explanation->device)
+    balance = measureBalance(*type);
   if (arguments.has("json"))
     printJson(*explanation, balance, llvm::outs());
   else
