@@ -70,6 +70,7 @@ Expected<Tensors> Evaluator::evaluateOp(Operation *op) {
       .Case([&](LargestOp op) { return evaluateLargest(op); })
       .Case([&](InitialOp op) { return evaluateInitial(op); })
       .Case([&](ForOp op) { return evaluateFor(op); })
+      .Case([&](ForBlocksOp op) { return evaluateForBlocks(op); })
       .Case([&](AffineScanOp op) { return evaluateAffineScan(op); })
       .Case([&](StreamedReductionOp op) { return evaluateStreamedReduction(op); })
       .Case([&](AppendOp op) { return evaluateAppend(op); })

@@ -41,6 +41,10 @@ static SmallVector<Operation *> getVaryingOps(Block &body) {
   return varying;
 }
 
+Evaluator::Range Evaluator::getRange(StringRef axis) const {
+  return block ? *block : Range{0, sizes.lookup(axis).value_or(0)};
+}
+
 Expected<Tensors> Evaluator::evaluateFor(ForOp op) {
   Block &body = op.getBody().front();
   unsigned numStates = op.getNumStates();
@@ -55,14 +59,15 @@ Expected<Tensors> Evaluator::evaluateFor(ForOp op) {
   SmallVector<Operation *> varying = getVaryingOps(body);
   auto all = llvm::make_pointer_range(body.without_terminator());
   auto yielded = cast<YieldOp>(body.getTerminator()).getValues();
-  for (int64_t t = 0, size = *sizes.lookup(op.getSpace()); t < size; ++t) {
+  Range range = getRange(op.getSpace());
+  for (int64_t t = range.begin; t < range.end; ++t) {
     set(op.getPosition(), Tensor::scalar(t));
     for (unsigned n = 0; n < numStates; ++n)
       set(op.getState(n), states[n]);
     if (op.getBlock() && t % *op.getBlock() == 0)
       for (unsigned n = 0; n < numStates; ++n)
         set(op.getFrozen(n), states[n]);
-    for (Operation *inner : t == 0 ? llvm::to_vector(all) : varying)
+    for (Operation *inner : t == range.begin ? llvm::to_vector(all) : varying)
       if (Error error = run(inner))
         return error;
     for (unsigned n = 0; n < numStates; ++n)
@@ -72,6 +77,43 @@ Expected<Tensors> Evaluator::evaluateFor(ForOp op) {
       llvm::copy(row, output.data() + t * row.size());
     }
   }
+  llvm::append_range(states, outputs);
+  return states;
+}
+
+/// The body at all positions, once per block, of whose rows those of the block are taken.
+Expected<Tensors> Evaluator::evaluateForBlocks(ForBlocksOp op) {
+  Block &body = op.getBody().front();
+  unsigned numStates = op.getNumStates();
+  Tensors states, outputs;
+  for (Value init : op.getInits())
+    states.push_back(get(init));
+  for (Value output : op.getOutputs())
+    outputs.push_back(Tensor::make(getShape(output)));
+  std::optional<int64_t> size = sizes.lookup(op.getSpace());
+  if (!size)
+    return errorAt(op, "no input has the axis '" + op.getSpace() + "'");
+
+  SmallVector<Operation *> varying = getVaryingOps(body);
+  auto all = llvm::make_pointer_range(body.without_terminator());
+  auto yielded = cast<YieldOp>(body.getTerminator()).getValues();
+  for (int64_t begin = 0; begin < *size; begin += op.getBlock()) {
+    block = Range{begin, std::min(*size, begin + (int64_t)op.getBlock())};
+    for (auto [argument, state] : llvm::zip(body.getArguments(), states))
+      set(argument, state);
+    for (Operation *inner : begin == 0 ? llvm::to_vector(all) : varying)
+      if (Error error = run(inner))
+        return error;
+    for (unsigned n = 0; n < numStates; ++n)
+      states[n] = get(yielded[n]);
+    for (auto [value, output] : llvm::zip(yielded.drop_front(numStates), outputs)) {
+      std::vector<double> rows = get(value).elements();
+      int64_t row = rows.size() / *size;
+      std::copy(rows.begin() + begin * row, rows.begin() + block->end * row,
+                output.data() + begin * row);
+    }
+  }
+  block.reset();
   llvm::append_range(states, outputs);
   return states;
 }
@@ -129,7 +171,8 @@ Expected<Tensors> Evaluator::evaluateAffineScan(AffineScanOp op) {
   };
 
   int64_t numFree = countElements(freeShape);
-  for (int64_t t = 0, size = sizes.lookup(op.getAxis()).value_or(0); t < size; ++t) {
+  Range range = getRange(op.getAxis());
+  for (int64_t t = range.begin; t < range.end; ++t) {
     auto query = [&](bool after) {
       for (auto [n, factor] : llvm::enumerate(op.getQueries()))
         if (op.getAfter()[n] == after)

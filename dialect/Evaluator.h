@@ -65,6 +65,12 @@ private:
   // Loops.
   llvm::Expected<Tensors> evaluateInitial(InitialOp op);
   llvm::Expected<Tensors> evaluateFor(ForOp op);
+  llvm::Expected<Tensors> evaluateForBlocks(ForBlocksOp op);
+  /// The positions of a space that a recurrence walks: all, or those of the block at hand.
+  struct Range {
+    int64_t begin, end;
+  };
+  Range getRange(llvm::StringRef axis) const;
   // Normal forms.
   llvm::Expected<Tensors> evaluateAffineScan(AffineScanOp op);
   llvm::Expected<Tensors> evaluateStreamedReduction(StreamedReductionOp op);
@@ -82,6 +88,8 @@ private:
   const AxisSizes &sizes;
   const llvm::StringMap<Array> &givenStates;
   llvm::DenseMap<mlir::Value, Tensor> values;
+  /// In the body of a loop over blocks: the block at hand.
+  std::optional<Range> block;
 };
 
 } // namespace mix

@@ -90,7 +90,8 @@ def Mix_PrefixKind : I32EnumAttr<"PrefixKind", "how a prefix operator combines e
 def Mix_ScanClass : I32EnumAttr<"ScanClass", "the derived class of a recurrence", [
     I32EnumAttrCase<"Elementwise", 0, "elementwise">,
     I32EnumAttrCase<"MaxStabilised", 1, "max_stabilised">,
-    I32EnumAttrCase<"Sequential", 2, "sequential">]> {
+    I32EnumAttrCase<"Sequential", 2, "sequential">,
+    I32EnumAttrCase<"Blocked", 3, "blocked">]> {
   let cppNamespace = "::mix";
   let genSpecializedAttr = 0;
 }

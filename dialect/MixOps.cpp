@@ -358,6 +358,63 @@ LogicalResult ForOp::verify() {
   return success();
 }
 
+void ForBlocksOp::getAsmBlockArgumentNames(Region &, OpAsmSetValueNameFn setName) {
+  for (auto [name, argument] : llvm::zip(getStates(), getBody().getArguments()))
+    setName(argument, cast<StringAttr>(name).getValue());
+}
+
+/// What is wrong with an op of the body of a loop over blocks of `space`; empty if nothing is.
+static std::string checkInBlocks(ForBlocksOp loop, Operation *op) {
+  auto checkLoop = [&](StringRef space, ValueRange inits) -> std::string {
+    if (space != loop.getSpace())
+      return "expects recurrences of its body over '" + loop.getSpace().str() + "', got '" +
+             space.str() + "'";
+    for (Value init : inits)
+      if (init.getParentRegion() != &loop.getBody() || init.getDefiningOp())
+        return "expects recurrences of its body to start from its states";
+    return {};
+  };
+  if (auto inner = dyn_cast<ForOp>(op))
+    return checkLoop(inner.getSpace(), inner.getInits());
+  if (auto scan = dyn_cast<AffineScanOp>(op))
+    return checkLoop(getSpace(scan.getAxis()), scan.getInits());
+  auto reduce = dyn_cast<ReduceOp>(op);
+  bool isWalk = reduce && llvm::any_of(getStrings(reduce.getAxes()), isIndexAxis);
+  if (isWalk || isa<PrefixOp, ForBlocksOp>(op))
+    return "expects no '" + op->getName().getStringRef().str() + "' over tokens in its body";
+  return {};
+}
+
+LogicalResult ForBlocksOp::verify() {
+  // for_blocks_c3
+  llvm::StringSet<> seen;
+  for (StringRef name : getStrings(getStates()))
+    if (!seen.insert(name).second)
+      return emitOpError("names state '") << name << "' twice";
+  if (seen.size() != getNumStates())
+    return emitOpError("expects one name per state, got ")
+           << seen.size() << " names for " << getNumStates() << " states";
+  if ((int64_t)getBlock() <= 0)
+    return emitOpError("expects a positive block, got ") << (int64_t)getBlock();
+  // for_blocks_c1
+  if (!llvm::equal(getBody().getArgumentTypes(), getInits().getTypes()))
+    return emitOpError("expects the states as block arguments");
+  // for_blocks_c2
+  auto yield = dyn_cast<YieldOp>(getBody().front().getTerminator());
+  if (!yield || yield.getValues().getTypes() != getResultTypes() ||
+      getNumResults() < getNumStates() ||
+      !llvm::equal(getFinalStates().getTypes(), getInits().getTypes()))
+    return emitOpError("expects its body to yield the states after the block, then the outputs");
+  for (Value output : getOutputs())
+    if (getAxes(output).empty() || getAxes(output).front() != getSpace())
+      return emitOpError("expects outputs with the axis '") << getSpace() << "' in front";
+  // for_blocks_c4
+  for (Operation &op : getBody().front())
+    if (std::string problem = checkInBlocks(*this, &op); !problem.empty())
+      return emitOpError(problem);
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Normal forms
 //===----------------------------------------------------------------------===//

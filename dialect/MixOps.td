@@ -310,10 +310,57 @@ def Mix_ForOp : Mix_Op<"for", [RecursiveMemoryEffects, SingleBlock,
   let hasVerifier = 1;
 }
 
-def Mix_YieldOp : Mix_Op<"yield", [Pure, Terminator, HasParent<"ForOp">]> {
+def Mix_ForBlocksOp : Mix_Op<"for_blocks", [RecursiveMemoryEffects, SingleBlock,
+    DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
+  let summary = "A recurrence over blocks of positions, whose body is of all positions of a block";
+  let description = [{
+    The body is run for one block of `block` positions of `space` after the other, the last
+    of which may be short. Its block arguments are the states at the start of the block. Inside, an
+    index axis `"t:T"` holds all positions, of which those of the block count, and
+    recurrences over `space` run over the positions of the block. It yields the states after the block and the
+    outputs with the axis `space` in front, of which the rows of the block become rows of the results.
+
+    What a `mix.for .. by n` reads of its frozen states is a coefficient here, however it enters:
+    a state that is updated through nothing else is affine in itself.
+
+    * C1: the block arguments are the states.
+    * C2: the terminator yields the types of the results: the states', then outputs that have the
+      axis `space` in front.
+    * C3: `states` names each state, once, and `block` is positive.
+    * C4: recurrences of the body are over `space`, and start from states of the block; there are
+      no prefixes in it, nor reductions over an index axis.
+
+    ```mlir
+    %sT, %o = mix.for_blocks "T" by 16 states ["S"] (%s0) {
+    ^bb0(%s: tensor<4x8xf64, #mix.axes<["K", "V"]>>):
+      %r = mix.reduce sum %s over ["K"] : tensor<4x8xf64, #mix.axes<["K", "V"]>> -> tensor<8xf64, #mix.axes<["V"]>>
+      %o = mix.broadcast %r : tensor<8xf64, #mix.axes<["V"]>> -> tensor<?x8xf64, #mix.axes<["T", "V"]>>
+      mix.yield %s, %o : tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?x8xf64, #mix.axes<["T", "V"]>>
+    } : (tensor<4x8xf64, #mix.axes<["K", "V"]>>)
+        -> (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?x8xf64, #mix.axes<["T", "V"]>>)
+    ```
+  }];
+  let arguments = (ins StrAttr:$space, I64Attr:$block, StrArrayAttr:$states,
+                   Variadic<Mix_Real>:$inits);
+  let results = (outs Variadic<Mix_Value>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $space `by` $block `states` $states `(` $inits `)` $body attr-dict `:`
+    functional-type($inits, $results)
+  }];
+  let extraClassDeclaration = [{
+    unsigned getNumStates() { return getInits().size(); }
+    ::mlir::ResultRange getFinalStates() { return getResults().take_front(getNumStates()); }
+    ::mlir::ResultRange getOutputs() { return getResults().drop_front(getNumStates()); }
+  }];
+  let hasVerifier = 1;
+}
+
+def Mix_YieldOp : Mix_Op<"yield", [Pure, Terminator, ParentOneOf<["ForOp", "ForBlocksOp"]>]> {
   let summary = "The next states and the outputs of one position";
   let description = [{
-    Ends the body of a `mix.for`: the next value of each state, then the outputs.
+    Ends the body of a `mix.for`: the next value of each state, then the outputs; and that of a
+    `mix.for_blocks`, with those of a block.
 
     ```mlir
     %o = mix.for "T" states [] () {

@@ -13,6 +13,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
+#include "passes/Blocks.h"
 #include "passes/Build.h"
 #include "passes/Lift.h"
 #include "passes/Passes.h"
@@ -384,6 +385,8 @@ LogicalResult Normalizer::run() {
   return success();
 }
 
+LogicalResult normalizeRecurrence(ForOp loop) { return Normalizer(loop).run(); }
+
 //===----------------------------------------------------------------------===//
 // The pass
 //===----------------------------------------------------------------------===//
@@ -408,7 +411,8 @@ struct NormalizeRecurrences : impl::NormalizeRecurrencesBase<NormalizeRecurrence
       for (const Stratum &stratum : normalizer.getStrata()) {
         numAffine += stratum.isAffine;
         numSequential += !stratum.isAffine && stratum.scanClass == ScanClass::Sequential;
-        numElementwise += !stratum.isAffine && stratum.scanClass != ScanClass::Sequential;
+        numBlocked += !stratum.isAffine && stratum.scanClass == ScanClass::Blocked;
+        numElementwise += !stratum.isAffine && stratum.scanClass < ScanClass::Sequential;
       }
       if (failed(normalizer.run()))
         return signalPassFailure();

@@ -127,6 +127,8 @@ def NormalizeRecurrences : Pass<"mix-normalize-recurrences", "::mlir::func::Func
       axes or the state itself is an output. *max_stabilised*: the state enters
       only through `max`, and `+` with values that do not depend on it. Neighbours
       of both classes share one `mix.for`.
+    * *blocked*: a recurrence `by n` whose states are affine or elementwise if what they were at the
+      start of a block is taken as given: a `mix.for`, which `mix-split-blocks` makes scans of.
     * *sequential*: anything else: a `mix.for` with the reason, which names the
       state and the place in the source.
 
@@ -147,7 +149,45 @@ def NormalizeRecurrences : Pass<"mix-normalize-recurrences", "::mlir::func::Func
   let statistics = [
     Statistic<"numAffine", "num-affine", "Strata that became affine scans">,
     Statistic<"numElementwise", "num-elementwise", "Strata that run element by element">,
+    Statistic<"numBlocked", "num-blocked", "Recurrences by blocks that can be split">,
     Statistic<"numSequential", "num-sequential", "Strata that stayed sequential">];
+}
+
+def SplitBlocks : Pass<"mix-split-blocks", "::mlir::func::FuncOp"> {
+  let summary = "Turn recurrences by blocks into loops over blocks";
+  let description = [{
+    A `mix.for` of class *blocked* becomes a `mix.for_blocks`: the states at the start of a block
+    are its arguments, and the recurrence over the positions of the block is in its
+    body, brought to normal form like any other. What it reads of frozen states is a
+    coefficient there, computed for all positions of the block at once, so an update
+    through nothing but frozen states needs no triangular system. Where a frozen state enters the next
+    value of a state as a whole (`S = frozen(S) - step * sum`), it is one more state of the scan, which stays
+    what it is.
+
+    Chunks of tokens are then blocks, or parts of one. A step form starts and ends anywhere
+    in a block, and is derived of the `mix.for`.
+
+    *Requires*: recurrences classified (`mix-normalize-recurrences`).
+    *Ensures*: no `mix.for` has the class *blocked*.
+
+    ```mlir
+    // before: S = S + k (v - k^T frozen(S)); o = q^T S
+    %sT, %o = mix.for "T" by 16 states ["S"] (%s0) class blocked { ... }
+    // after
+    %sT, %o = mix.for_blocks "T" by 16 states ["S"] (%s0) {
+    ^bb0(%start: ...):
+      %r = mix.reduce sum %ks over ["K"] : ...
+      %y = arith.subf %v, %r : ...
+      %s, %ot = mix.affine_scan "t:T" contracting ["K"] init(%start) lefts(%k) values(%y)
+        queries(%q) after [true] : ...
+      %ob = mix.bind %ot along "t:T" : ...
+      mix.yield %s, %ob : ...
+    }
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+  let statistics = [Statistic<"numSplit", "num-split", "Recurrences that became loops over blocks">];
 }
 
 def StreamSoftmax : Pass<"mix-stream-softmax", "::mlir::func::FuncOp"> {

@@ -39,6 +39,11 @@ void mix::buildTilePipeline(OpPassManager &manager, const TileMixersOptions &opt
     manager.nest<func::FuncOp>().addPass(createCanonicalizerPass());
     manager.nest<func::FuncOp>().addPass(createCSEPass());
   }
+  if (options.form == "chunked") {
+    manager.nest<func::FuncOp>().addPass(createSplitBlocks());
+    manager.nest<func::FuncOp>().addPass(createCanonicalizerPass());
+    manager.nest<func::FuncOp>().addPass(createCSEPass());
+  }
   manager.addPass(createTileMixers(options));
   // Not the canonicalizer: it would remove a grid of one task.
   manager.nest<func::FuncOp>().addPass(createCSEPass());

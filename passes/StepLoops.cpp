@@ -148,8 +148,12 @@ LogicalResult StepDeriver::deriveLoop(ForOp op) {
   }
   SmallVector<Type> types = llvm::map_to_vector(inits, [](Value init) { return init.getType(); });
   llvm::append_range(types, op.getOutputs().getTypes());
+  // Without blocks, what was affine within one runs token by token.
+  ScanClassAttr scanClass = op.getClass_Attr();
+  if (op.getClass_() == ScanClass::Blocked)
+    scanClass = ScanClassAttr::get(builder.getContext(), ScanClass::Sequential);
   auto result = ForOp::create(builder, loc, types, space, builder.getArrayAttr(names), inits,
-                              IntegerAttr(), op.getClass_Attr(), op.getReasonAttr());
+                              IntegerAttr(), scanClass, op.getReasonAttr());
   fillBody(op, result);
   for (auto [n, old] : llvm::enumerate(op.getResults()))
     values[{old, 0}] = result.getResult(n < numStates ? n : n + inits.size() - numStates);

@@ -7,6 +7,7 @@
 
 #include "passes/Strata.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "passes/Blocks.h"
 #include "passes/Build.h"
 
 using namespace mlir;
@@ -36,7 +37,7 @@ Stratification::Stratification(ForOp loop, Coefficients &coefficients)
     // The snapshots tie all states of the loop together.
     Stratum all;
     all.states = llvm::to_vector(llvm::seq<unsigned>(0, loop.getNumStates()));
-    all.scanClass = ScanClass::Sequential;
+    all.scanClass = chooseCarried(loop) ? ScanClass::Blocked : ScanClass::Sequential;
     all.reason = ("the states are read as they were at the start of a block of " +
                   Twine(*loop.getBlock()) + " positions at " + describeLocation(loop.getLoc()))
                      .str();

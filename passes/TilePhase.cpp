@@ -319,6 +319,8 @@ void PhaseEmitter::emitAnchor(Operation *op) {
     return emitScan(scan);
   if (auto loop = dyn_cast<ForOp>(op))
     return emitFor(loop);
+  if (auto blocks = dyn_cast<ForBlocksOp>(op))
+    return emitForBlocks(blocks);
   if (auto prefix = dyn_cast<PrefixOp>(op))
     return emitPrefix(prefix);
   emitStream(op);
@@ -451,6 +453,8 @@ SmallVector<std::pair<Value, Value>> PhaseEmitter::getStates() {
     if (auto scan = dyn_cast<AffineScanOp>(anchor))
       for (auto [start, final] : llvm::zip(scan.getInits(), scan.getFinals()))
         states.push_back({start, final});
+    if (auto blocks = dyn_cast<ForBlocksOp>(anchor))
+      llvm::append_range(states, getStatesOfBlocks(blocks));
     auto recurrence = dyn_cast<ForOp>(anchor);
     if (!recurrence)
       continue;

@@ -13,6 +13,7 @@
 //  * TileReads.cpp     loads of arguments and workspaces;
 //  * TilePadding.cpp   what values are past the end of the tokens;
 //  * TileRows.cpp      scans, recurrences row by row;
+//  * TileBlocks.cpp    recurrences by blocks;
 //  * TilePrefix.cpp    prefixes along rows and along keys;
 //  * TileSizes.cpp     how large tiles are;
 //  * TileStream.cpp    reductions over keys, block by block;
@@ -308,6 +309,10 @@ private:
   void emitScanByRows(AffineScanOp op, const ChunkScan &scan);
   void defineScan(AffineScanOp op, llvm::ArrayRef<Tile> results);
   Tile getRows(mlir::Value value, const Env &env, std::optional<double> neutral);
+
+  // TileBlocks.cpp
+  llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> getStatesOfBlocks(ForBlocksOp op);
+  void emitForBlocks(ForBlocksOp op);
 
   // TilePrefix.cpp
   struct ScannedTile {

@@ -42,11 +42,19 @@ bool mix::isAnchor(Operation *op) {
     return llvm::any_of(reduce.getAxes().getAsValueRange<StringAttr>(), isIndexAxis);
   if (auto topk = dyn_cast<TopKOp>(op))
     return isIndexAxis(topk.getAxis());
-  return isa<AffineScanOp, ForOp, PrefixOp, StreamedReductionOp, SoftmaxOp, LargestOp>(op);
+  return isa<AffineScanOp, ForOp, ForBlocksOp, PrefixOp, StreamedReductionOp, SoftmaxOp, LargestOp>(
+      op);
 }
 
 bool mix::isSequentialAnchor(Operation *op) {
-  return isAnchor(op) && isa<AffineScanOp, ForOp, PrefixOp>(op);
+  return isAnchor(op) && isa<AffineScanOp, ForOp, ForBlocksOp, PrefixOp>(op);
+}
+
+StringRef mix::getLoopSpace(Operation *op) {
+  if (auto loop = dyn_cast_or_null<ForOp>(op))
+    return loop.getSpace();
+  auto blocks = dyn_cast_or_null<ForBlocksOp>(op);
+  return blocks ? blocks.getSpace() : StringRef();
 }
 
 StringRef mix::getRowVariable(Operation *anchor) {
@@ -54,15 +62,15 @@ StringRef mix::getRowVariable(Operation *anchor) {
     return scan.getAxis();
   if (auto prefix = dyn_cast<PrefixOp>(anchor))
     return prefix.getAxis();
-  if (isa<ForOp>(anchor))
+  if (isa<ForOp, ForBlocksOp>(anchor))
     return {};
   SmallVector<StringRef> rows = getIndexAxes(getAxes(anchor->getResult(0)));
   return rows.empty() ? StringRef() : rows.front();
 }
 
 StringRef mix::getRowSpace(Operation *anchor) {
-  if (auto loop = dyn_cast<ForOp>(anchor))
-    return loop.getSpace();
+  if (StringRef space = getLoopSpace(anchor); !space.empty())
+    return space;
   StringRef variable = getRowVariable(anchor);
   return variable.empty() ? StringRef() : getSpace(variable);
 }
@@ -82,8 +90,8 @@ Value mix::getTokenIndex(ReadOp read) {
   StringRef axis;
   if (auto bind = dyn_cast_or_null<BindOp>(source))
     axis = getSpace(bind.getAxis());
-  else if (auto loop = dyn_cast_or_null<ForOp>(source))
-    axis = loop.getSpace();
+  else if (StringRef space = getLoopSpace(source); !space.empty())
+    axis = space;
   else if (auto append = dyn_cast_or_null<AppendOp>(source))
     axis = getAxes(append.getCache())[findAxis(append.getRows().getType(), append.getAxis())];
   for (auto [name, index] :
@@ -96,8 +104,10 @@ Value mix::getTokenIndex(ReadOp read) {
 bool mix::isFinalState(Value value) {
   if (auto scan = value.getDefiningOp<AffineScanOp>())
     return cast<OpResult>(value).getResultNumber() < scan.getNumStates();
-  auto loop = value.getDefiningOp<ForOp>();
-  return loop && cast<OpResult>(value).getResultNumber() < loop.getNumStates();
+  if (auto loop = value.getDefiningOp<ForOp>())
+    return cast<OpResult>(value).getResultNumber() < loop.getNumStates();
+  auto blocks = value.getDefiningOp<ForBlocksOp>();
+  return blocks && cast<OpResult>(value).getResultNumber() < blocks.getNumStates();
 }
 
 /// What an anchor cannot do in a tile program.
@@ -109,7 +119,7 @@ static std::optional<TileFailure> checkAnchor(Operation *op) {
     return fail("a softmax that was not brought to a streamed reduction has no tile program");
   if (op->getParentOfType<ForOp>())
     return fail("a walk over tokens inside a recurrence has no tile program");
-  if (isa<ForOp>(op))
+  if (isa<ForOp, ForBlocksOp>(op))
     return std::nullopt;
   if (!isSequentialAnchor(op)) {
     if (getIndexAxes(getAxes(op->getResult(0))).size() > 1)
@@ -153,6 +163,11 @@ bool TilePlan::isPlannedBind(BindOp bind) {
   });
 }
 
+/// The variable whose positions an anchor's results are for.
+static StringRef getRowsOf(Operation *anchor) {
+  return getLoopSpace(anchor).empty() ? getRowVariable(anchor) : StringRef(kLoopPosition);
+}
+
 /// The first order at which `value` can be computed for a consumer that walks `space` with
 /// `variable`; a consumer without a kind (a store) accepts both.
 unsigned TilePlan::getOrderFor(Value value, StringRef variable, StringRef space,
@@ -166,10 +181,10 @@ unsigned TilePlan::getOrderFor(Value value, StringRef variable, StringRef space,
     if (!isNew)
       return it->second;
     unsigned order = 0;
-    if (isAnchor(op)) {
+    if (isAnchor(op) && !isa<ForBlocksOp>(op->getParentOp())) {
       unsigned own = orders.lookup(op);
-      StringRef rows = isa<ForOp>(op) ? StringRef(kLoopPosition) : getRowVariable(op);
-      bool isFinal = isa<AffineScanOp, ForOp>(op) && isFinalState(v);
+      StringRef rows = getRowsOf(op);
+      bool isFinal = isFinalState(v);
       bool shares = !isFinal && !isSplit(op) && rows == at && getRowSpace(op) == space &&
                     (!isSequential || *isSequential == isSequentialAnchor(op));
       order = shares ? own : (own / 2 + 1) * 2;
@@ -200,18 +215,23 @@ unsigned TilePlan::getOrderFor(Value value, StringRef variable, StringRef space,
 }
 
 unsigned TilePlan::getLevelOfAnchor(Operation *anchor) {
-  StringRef rows = isa<ForOp>(anchor) ? StringRef(kLoopPosition) : getRowVariable(anchor);
   bool isSequential = isSequentialAnchor(anchor);
   unsigned order = 0;
-  auto use = [&](Value value) {
-    order = std::max(order, getOrderFor(value, rows, getRowSpace(anchor), isSequential));
+  // What is in the body of a loop over blocks is of all positions of a block: of each variable.
+  auto use = [&](Operation *op, StringRef rows) {
+    for (Value operand : op->getOperands())
+      order = std::max(order, getOrderFor(operand, rows, getRowSpace(anchor), isSequential));
   };
-  for (Value operand : anchor->getOperands())
-    use(operand);
+  use(anchor, getRowsOf(anchor));
   anchor->walk([&](Operation *nested) {
-    if (nested != anchor)
-      for (Value operand : nested->getOperands())
-        use(operand);
+    if (nested == anchor)
+      return;
+    if (!isa<ForBlocksOp>(nested->getParentOp()))
+      return use(nested, kLoopPosition);
+    SmallVector<StringRef> variables;
+    for (Type type : nested->getOperandTypes())
+      llvm::append_range(variables, getIndexAxes(getAxes(type)));
+    use(nested, variables.empty() ? StringRef(kLoopPosition) : variables.front());
   });
   return order / 2;
 }
@@ -254,9 +274,9 @@ unsigned TilePlan::getOrderOfStore(Value value, StringRef &space) {
     space = getSpace(bind.getAxis());
     return getOrderFor(bind.getSource(), bind.getAxis(), space, std::nullopt);
   }
-  if (auto loop = value.getDefiningOp<ForOp>()) {
-    space = loop.getSpace();
-    return orders.lookup(loop);
+  if (StringRef own = getLoopSpace(value.getDefiningOp()); !own.empty()) {
+    space = own;
+    return orders.lookup(value.getDefiningOp());
   }
   space = {};
   return getOrderFor(value, "", space, std::nullopt);
@@ -380,8 +400,12 @@ bool TilePlan::build(func::FuncOp mixer, int64_t splitRows, std::optional<TileFa
     addPhase(order, space);
   for (Operation &op : mixer.getBody().front())
     if (isAnchor(&op)) {
-      phaseOf[&op] = addPhase(orders[&op], spaces[&op]);
-      phases[phaseOf[&op]].anchors.push_back(&op);
+      unsigned number = addPhase(orders[&op], spaces[&op]);
+      phases[number].anchors.push_back(&op);
+      op.walk([&](Operation *nested) {
+        if (isAnchor(nested))
+          phaseOf[nested] = number;
+      });
     }
   for (auto [op, key] : placedStores) {
     phaseOf[op] = addPhase(key.first, key.second);

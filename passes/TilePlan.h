@@ -35,8 +35,10 @@ bool isKeyPrefix(mlir::Operation *op);
 bool isAnchor(mlir::Operation *op);
 /// Whether it runs over tokens in order (the others are reductions).
 bool isSequentialAnchor(mlir::Operation *op);
-/// The index axis of an anchor's results: `"t:T"`; empty for none, and for `mix.for`,
-/// whose outputs have the plain axis of its space.
+/// The space of a recurrence whose outputs have its plain axis in front, or empty.
+llvm::StringRef getLoopSpace(mlir::Operation *op);
+/// The index axis of an anchor's results: `"t:T"`; empty for none, and for `mix.for` and
+/// `mix.for_blocks`, whose outputs have the plain axis of their space.
 llvm::StringRef getRowVariable(mlir::Operation *anchor);
 /// The space of the positions that an anchor computes, or empty.
 llvm::StringRef getRowSpace(mlir::Operation *anchor);

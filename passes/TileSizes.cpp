@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/TileStream.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace mix;
@@ -34,10 +35,28 @@ static int64_t getLargestRow(func::FuncOp mixer) {
   return largest;
 }
 
+/// The rows of a chunk that is a block of the recurrences by blocks, or a part of one: as many as
+/// are wanted, or about as many.
+static int64_t fitIntoBlocks(const TilePhase &phase, int64_t wanted) {
+  int64_t common = 0;
+  for (Operation *anchor : phase.anchors)
+    if (auto blocks = dyn_cast<ForBlocksOp>(anchor))
+      common = std::gcd(common, static_cast<int64_t>(blocks.getBlock()));
+  if (common == 0)
+    return wanted;
+  auto isPart = [&](int64_t rows) { return common % rows == 0; };
+  int64_t below = std::min(wanted, common), above = below;
+  while (!isPart(below))
+    --below;
+  while (!isPart(above))
+    ++above;
+  return below * 2 < wanted && above <= wanted * 4 ? above : below;
+}
+
 int64_t PhaseEmitter::getNumRows() const {
   int64_t wanted = parameters.rows;
   if (phase.isSequential && parameters.chunk)
-    return parameters.chunk;
+    return fitIntoBlocks(phase, parameters.chunk);
   if (phase.isSequential)
     wanted = parameters.isChunked ? kDefaultChunk : kDefaultRecurrentChunk;
   auto blocks = mixer->getAttrOfType<DictionaryAttr>(kBlocksAttr);
@@ -46,7 +65,7 @@ int64_t PhaseEmitter::getNumRows() const {
   int64_t largest = getLargestRow(mixer);
   while (wanted > 1 && wanted * largest > kLargestTile)
     wanted /= 2;
-  return wanted;
+  return phase.isSequential ? fitIntoBlocks(phase, wanted) : wanted;
 }
 
 /// Whether every value that the phase carries or stores has the axis.

@@ -67,6 +67,8 @@ unsigned PhaseEmitter::getScope(Value value, const Env &env) {
   if (!op) {
     if (getBodyOf(value))
       use(slots[env.position].scope);
+    else if (isa<ForBlocksOp>(value.getParentRegion()->getParentOp()))
+      use(rowScope);
   } else if (auto read = dyn_cast<ReadOp>(op)) {
     for (Value index : read.getIndices())
       use(getScope(index, env));
@@ -128,7 +130,7 @@ PhaseEmitter::Axes PhaseEmitter::getAxesOf(Value value, const Env &env) {
     axes = getAxesOfRead(read, env);
   } else if (isAnchor(op)) {
     axes = mapAxes(getAxes(value), env);
-    if (auto loop = dyn_cast<ForOp>(op); loop && !isFinalState(value))
+    if (!getLoopSpace(op).empty() && !isFinalState(value))
       axes.front() = kRow;
   } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
     Axes all;

@@ -77,7 +77,9 @@ static std::optional<Location> findTokenByToken(func::FuncOp normal) {
   auto result = normal.walk([&](Operation *op) {
     auto scan = dyn_cast<AffineScanOp>(op);
     bool isChunked = scan && getChunkObstacle(scan).empty();
-    if (isa<ForOp>(op) || (scan && !isChunked))
+    auto recurrence = dyn_cast<ForOp>(op);
+    isChunked |= recurrence && recurrence.getClass_() == ScanClass::Blocked;
+    if ((recurrence || scan) && !isChunked)
       loop = op->getLoc();
     auto reduce = dyn_cast<ReduceOp>(op);
     bool isOverTokens =

@@ -80,6 +80,9 @@ static StateExplanation explainLoop(ForOp loop) {
   case ScanClass::Sequential:
     state.className = "sequential";
     break;
+  case ScanClass::Blocked:
+    state.className = "affine within blocks of " + std::to_string(*loop.getBlock());
+    break;
   }
   state.reason = loop.getReason().value_or("").str();
   state.place = formatPlace(loop);
