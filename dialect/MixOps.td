@@ -334,7 +334,7 @@ def Mix_ForBlocksOp : Mix_Op<"for_blocks", [RecursiveMemoryEffects, SingleBlock,
     %sT, %o = mix.for_blocks "T" by 16 states ["S"] (%s0) {
     ^bb0(%s: tensor<4x8xf64, #mix.axes<["K", "V"]>>):
       %r = mix.reduce sum %s over ["K"] : tensor<4x8xf64, #mix.axes<["K", "V"]>> -> tensor<8xf64, #mix.axes<["V"]>>
-      %o = mix.broadcast %r : tensor<8xf64, #mix.axes<["V"]>> -> tensor<?x8xf64, #mix.axes<["T", "V"]>>
+      %o = mix.broadcast %r : tensor<8xf64, #mix.axes<["V"]>> to tensor<?x8xf64, #mix.axes<["T", "V"]>>
       mix.yield %s, %o : tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?x8xf64, #mix.axes<["T", "V"]>>
     } : (tensor<4x8xf64, #mix.axes<["K", "V"]>>)
         -> (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?x8xf64, #mix.axes<["T", "V"]>>)

@@ -455,6 +455,92 @@ func.func @for_c5() {
 
 // -----
 
+func.func @for_blocks_c1(%s: tensor<f64>) {
+  // expected-error @below {{expects the states as block arguments}}
+  %f = mix.for_blocks "T" by 4 states ["S"] (%s) {
+  ^bb0(%t: tensor<i64>, %x: tensor<f64>):
+    mix.yield %x : tensor<f64>
+  } : (tensor<f64>) -> tensor<f64>
+  return
+}
+
+// -----
+
+func.func @for_blocks_c2(%s: tensor<f64>) {
+  // expected-error @below {{expects its body to yield the states after the block, then the outputs}}
+  %f:2 = mix.for_blocks "T" by 4 states ["S"] (%s) {
+  ^bb0(%x: tensor<f64>):
+    mix.yield %x : tensor<f64>
+  } : (tensor<f64>) -> (tensor<f64>, tensor<?xf64, #mix.axes<["T"]>>)
+  return
+}
+
+// -----
+
+func.func @for_blocks_c2_output(%s: tensor<f64>) {
+  // expected-error @below {{expects outputs with the axis 'T' in front}}
+  %f:2 = mix.for_blocks "T" by 4 states ["S"] (%s) {
+  ^bb0(%x: tensor<f64>):
+    mix.yield %x, %x : tensor<f64>, tensor<f64>
+  } : (tensor<f64>) -> (tensor<f64>, tensor<f64>)
+  return
+}
+
+// -----
+
+func.func @for_blocks_c3(%s: tensor<f64>) {
+  // expected-error @below {{expects a positive block, got 0}}
+  %f = mix.for_blocks "T" by 0 states ["S"] (%s) {
+  ^bb0(%x: tensor<f64>):
+    mix.yield %x : tensor<f64>
+  } : (tensor<f64>) -> tensor<f64>
+  return
+}
+
+// -----
+
+func.func @for_blocks_c4_space(%s: tensor<f64>) {
+  // expected-error @below {{expects recurrences of its body over 'T', got 'L'}}
+  %f = mix.for_blocks "T" by 4 states ["S"] (%s) {
+  ^bb0(%x: tensor<f64>):
+    %y = mix.for "L" states ["S"] (%x) {
+    ^bb0(%t: tensor<i64>, %z: tensor<f64>):
+      mix.yield %z : tensor<f64>
+    } : (tensor<f64>) -> tensor<f64>
+    mix.yield %y : tensor<f64>
+  } : (tensor<f64>) -> tensor<f64>
+  return
+}
+
+// -----
+
+func.func @for_blocks_c4_start(%s: tensor<f64>) {
+  // expected-error @below {{expects recurrences of its body to start from its states}}
+  %f = mix.for_blocks "T" by 4 states ["S"] (%s) {
+  ^bb0(%x: tensor<f64>):
+    %y = mix.for "T" states ["S"] (%s) {
+    ^bb0(%t: tensor<i64>, %z: tensor<f64>):
+      mix.yield %z : tensor<f64>
+    } : (tensor<f64>) -> tensor<f64>
+    mix.yield %y : tensor<f64>
+  } : (tensor<f64>) -> tensor<f64>
+  return
+}
+
+// -----
+
+func.func @for_blocks_c4_walk(%s: tensor<f64>, %v: tensor<?xf64, #mix.axes<["t:T"]>>) {
+  // expected-error @below {{expects no 'mix.reduce' over tokens in its body}}
+  %f = mix.for_blocks "T" by 4 states ["S"] (%s) {
+  ^bb0(%x: tensor<f64>):
+    %y = mix.reduce sum %v over ["t:T"] : tensor<?xf64, #mix.axes<["t:T"]>> -> tensor<f64>
+    mix.yield %y : tensor<f64>
+  } : (tensor<f64>) -> tensor<f64>
+  return
+}
+
+// -----
+
 func.func @affine_scan_c1(%s: tensor<4x8xf64, #mix.axes<["K", "V"]>>) {
   // expected-error @below {{contracts axis 'N' that the state does not have}}
   %f = mix.affine_scan "t:T" contracting ["N"] init(%s) at [][] after []

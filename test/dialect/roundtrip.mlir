@@ -64,6 +64,14 @@ func.func @loops(%zero: tensor<4x8xf64, #mix.axes<["K", "V"]>>) {
     mix.yield %f, %t : tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<i64>
   } : (tensor<4x8xf64, #mix.axes<["K", "V"]>>)
     -> (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?xi64, #mix.axes<["T"]>>)
+  // CHECK: mix.for_blocks "T" by 16 states ["S"](%[[S0]]) {
+  // CHECK-NEXT: ^bb0(%S: tensor<4x8xf64, #mix.axes<["K", "V"]>>):
+  %sB, %ob = mix.for_blocks "T" by 16 states ["S"] (%s0) {
+  ^bb0(%s: tensor<4x8xf64, #mix.axes<["K", "V"]>>):
+    %rows = mix.broadcast %s : tensor<4x8xf64, #mix.axes<["K", "V"]>> to tensor<?x4x8xf64, #mix.axes<["T", "K", "V"]>>
+    mix.yield %s, %rows : tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?x4x8xf64, #mix.axes<["T", "K", "V"]>>
+  } : (tensor<4x8xf64, #mix.axes<["K", "V"]>>)
+    -> (tensor<4x8xf64, #mix.axes<["K", "V"]>>, tensor<?x4x8xf64, #mix.axes<["T", "K", "V"]>>)
   // A map has no states.
   // CHECK: mix.for "T" states []()
   %map = mix.for "T" states [] () {
