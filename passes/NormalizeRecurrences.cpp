@@ -278,13 +278,17 @@ LogicalResult Normalizer::emitReading(Value value, const LinearForm &form, const
 
 /// The ops of the body that make the roots from values of lower levels, which are
 /// the imports. What depends on no state is recomputed in the loop, rather than
-/// stored for every token.
+/// stored for every token. Within a block nothing is stored, and a product with a frozen state is
+/// what other strata need as well.
 SmallVector<Operation *> Normalizer::collectBody(ArrayRef<Value> roots, int level,
                                                  llvm::SetVector<Value> &imports) {
   llvm::DenseSet<Value> needed(roots.begin(), roots.end());
   SmallVector<Operation *> ops;
+  bool isInBlocks = isa<ForBlocksOp>(loop->getParentOp());
   auto isImport = [&](Value value) {
     int itsLevel = strata.getLevel(value);
+    if (itsLevel < 0 && isInBlocks && value.getDefiningOp<ReduceOp>())
+      return true;
     return itsLevel >= 0 && itsLevel < level && !strata.isExpansion(value);
   };
   auto isNeeded = [&](Value value) { return needed.contains(value); };
