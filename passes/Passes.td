@@ -333,6 +333,30 @@ def SinkReads : Pass<"mix-sink-reads", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"numSunk", "num-sunk", "Reads that became computations">];
 }
 
+def BindKeys : Pass<"mix-bind-keys", "::mlir::func::FuncOp"> {
+  let summary = "Name what reductions compute from their keys alone";
+  let description = [{
+    A reduction over tokens runs block by block of its rows, and would compute again in each what
+    depends on a key only: keys that are normalised, rotated, or projected. A factor of
+    that kind that is worth storing is bound to the tokens and read back, so that a phase of
+    its own can store it.
+
+    *Requires*: level L2 of a form that is no step: the caches of a step say what it stores.
+    *Ensures*: level L2; no factor of keys alone in a reduction over them needs functions, divisions or
+    reductions over features, unless it is one number per key.
+
+    ```mlir
+    // before
+    %kj = mix.reduce sum %product over ["L"] : ... -> tensor<?x8xf64, #mix.axes<["j:T", "K"]>>
+    // after
+    %k = mix.bind %kj along "j:T" : ... to tensor<?x8xf64, #mix.axes<["T", "K"]>>
+    %kr = mix.read %k["T" = %j] : ... -> tensor<?x8xf64, #mix.axes<["j:T", "K"]>>
+    ```
+  }];
+  let dependentDialects = ["::mix::MixDialect"];
+  let statistics = [Statistic<"numBound", "num-bound", "Values bound">];
+}
+
 def VerifyLevel : Pass<"mix-verify-level", "::mlir::ModuleOp"> {
   let summary = "Check the contract of a level";
   let description = [{

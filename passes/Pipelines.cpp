@@ -38,6 +38,8 @@ void mix::buildTilePipeline(OpPassManager &manager, const TileMixersOptions &opt
     manager.addPass(createDeriveStep());
     manager.nest<func::FuncOp>().addPass(createCanonicalizerPass());
     manager.nest<func::FuncOp>().addPass(createCSEPass());
+  } else {
+    manager.nest<func::FuncOp>().addPass(createBindKeys());
   }
   if (options.form == "chunked") {
     manager.nest<func::FuncOp>().addPass(createSplitBlocks());

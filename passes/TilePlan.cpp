@@ -6,8 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/TilePlan.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/Build.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -144,17 +147,75 @@ bool TilePlan::dependsOnAnchor(Value value) {
   if (it != anchored.end())
     return it->second;
   Operation *op = value.getDefiningOp();
-  bool result = op && (isAnchor(op) || llvm::any_of(op->getOperands(), [&](Value operand) {
-                         return dependsOnAnchor(operand);
-                       }));
+  bool result = op && (isAnchor(op) || kept.contains(op) ||
+                       llvm::any_of(op->getOperands(),
+                                    [&](Value operand) { return dependsOnAnchor(operand); }));
   anchored[value] = result;
   return result;
 }
 
-/// A bind is stored if its value comes from an anchor, or if it is read elsewhere than
+/// Whether a value of a token is a row: it has feature axes.
+static bool isRow(Value value) {
+  return static_cast<size_t>(cast<RankedTensorType>(value.getType()).getRank()) >
+         getIndexAxes(getAxes(value)).size();
+}
+
+/// Whether a row takes functions, divisions or reductions to compute.
+static bool hasCostlyOp(Value value, SmallPtrSetImpl<Operation *> &seen) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !isRow(value) || !seen.insert(op).second)
+    return false;
+  bool isCheapMath = isa<math::AbsFOp, math::AbsIOp, math::CopySignOp, math::FmaOp, math::FloorOp,
+                         math::CeilOp, math::RoundEvenOp>(op);
+  auto division = dyn_cast<arith::DivFOp>(op);
+  return isa<ReduceOp>(op) || (division && isRow(stripBroadcasts(division.getRhs()))) ||
+         (isa<math::MathDialect>(op->getDialect()) && !isCheapMath) ||
+         llvm::any_of(op->getOperands(),
+                      [&](Value operand) { return hasCostlyOp(stripBroadcasts(operand), seen); });
+}
+
+bool mix::isCostlyRow(Value value) {
+  value = stripBroadcasts(value);
+  if (auto product = value.getDefiningOp<arith::MulFOp>())
+    return isCostlyRow(product.getLhs()) || isCostlyRow(product.getRhs());
+  SmallPtrSet<Operation *, 16> seen;
+  return hasCostlyOp(value, seen);
+}
+
+/// What is computed from the tokens themselves and read at the keys of a reduction would be
+/// computed again by every block of rows. What is costly is stored once. A step has each token
+/// once, and its caches hold what is worth it.
+void TilePlan::findKeptBinds(func::FuncOp mixer) {
+  if (mixer->hasAttr(kStepAttr))
+    return;
+  llvm::StringSet<> reduced;
+  auto addAxes = [&](Attribute list) {
+    for (StringRef axis : cast<ArrayAttr>(list).getAsValueRange<StringAttr>())
+      reduced.insert(axis);
+  };
+  for (Operation &op : mixer.getBody().front())
+    if (auto reduce = dyn_cast<ReduceOp>(op))
+      addAxes(reduce.getAxes());
+    else if (auto streamed = dyn_cast<StreamedReductionOp>(op))
+      llvm::for_each(streamed.getAxes(), addAxes);
+  for (auto bind : mixer.getBody().front().getOps<BindOp>()) {
+    bool isReadAtKeys = llvm::any_of(bind->getUsers(), [&](Operation *user) {
+      auto read = dyn_cast<ReadOp>(user);
+      Value index = read ? getTokenIndex(read) : Value();
+      std::optional<StringRef> variable = index ? getExactIndex(index) : std::nullopt;
+      return variable && reduced.contains(*variable);
+    });
+    if (isReadAtKeys && !dependsOnAnchor(bind) && isCostlyRow(bind.getSource())) {
+      kept.insert(bind);
+      anchored.clear();
+    }
+  }
+}
+
+/// A bind is stored if its value comes from an anchor, is kept, or is read elsewhere than
 /// exactly at an index variable; otherwise it is computed again where it is read.
 bool TilePlan::isPlannedBind(BindOp bind) {
-  if (dependsOnAnchor(bind.getSource()))
+  if (dependsOnAnchor(bind))
     return true;
   return llvm::any_of(bind->getUsers(), [](Operation *user) {
     auto read = dyn_cast<ReadOp>(user);
@@ -349,6 +410,7 @@ RankedTensorType TilePlan::getStoredType(Value value) const {
 
 bool TilePlan::build(func::FuncOp mixer, int64_t splitRows, std::optional<TileFailure> &failure) {
   findSplits(mixer, splitRows);
+  findKeptBinds(mixer);
   SmallVector<std::pair<unsigned, StringRef>> keys;
   DenseMap<Operation *, StringRef> spaces;
   for (Operation &op : mixer.getBody().front()) {

@@ -55,6 +55,11 @@ inline constexpr llvm::StringLiteral kLoopPosition = "*";
 /// the source is computed (not an argument) or a cache.
 mlir::Value getTokenIndex(ReadOp read);
 
+/// Whether it is better to store a row that is computed from a token (a value with feature axes)
+/// than to compute it again: it takes functions, divisions or reductions. Factors that are one
+/// number per token do not count, as weights can take them.
+bool isCostlyRow(mlir::Value value);
+
 struct TilePhase {
   /// Twice the level, plus one for a phase over a grid: a topological order.
   unsigned order;
@@ -99,7 +104,7 @@ public:
 
   /// The phase of an anchor, or the phase that has a value computed for workspaces.
   std::optional<unsigned> getPhase(mlir::Operation *op) const;
-  /// Whether some anchor contributes to the value.
+  /// Whether some anchor contributes to the value, or a value that is stored as if it did.
   bool dependsOnAnchor(mlir::Value value);
   /// The number of the workspace of a value, made on the first request.
   unsigned requestWorkspace(mlir::Value value);
@@ -110,11 +115,14 @@ private:
                        std::optional<bool> isSequential);
   unsigned getLevelOfAnchor(mlir::Operation *anchor);
   bool isPlannedBind(BindOp bind);
+  void findKeptBinds(mlir::func::FuncOp mixer);
   unsigned getOrderOfStore(mlir::Value value, llvm::StringRef &space);
   void findSplits(mlir::func::FuncOp mixer, int64_t splitRows);
 
   llvm::StringRef history, splitSpace;
   llvm::SmallPtrSet<mlir::Operation *, 4> splits;
+  /// Values that need no anchor, but are stored all the same.
+  llvm::SmallPtrSet<mlir::Operation *, 4> kept;
 
   llvm::DenseMap<mlir::Operation *, unsigned> orders;
   llvm::DenseMap<mlir::Operation *, unsigned> phaseOf;
