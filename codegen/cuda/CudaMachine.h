@@ -27,6 +27,7 @@ public:
   void waitForCopies(mlir::ImplicitLocOpBuilder &b) override;
   mlir::Value exp2(mlir::ImplicitLocOpBuilder &b, mlir::Value x) override;
   mlir::Value rsqrt(mlir::ImplicitLocOpBuilder &b, mlir::Value x) override;
+  bool hasRoundingToBf16() const override { return true; }
   std::optional<gpu::MatrixOp> getMatrixOp(mlir::Type element) const override;
   bool chainsRight() const override;
   llvm::SmallVector<mlir::Value> loadMatrices(mlir::ImplicitLocOpBuilder &b, mlir::Value address,

@@ -55,6 +55,9 @@ public:
   virtual mlir::Value exp2(mlir::ImplicitLocOpBuilder &b, mlir::Value x) = 0;
   virtual mlir::Value rsqrt(mlir::ImplicitLocOpBuilder &b, mlir::Value x) = 0;
 
+  /// Whether rounding to bf16 is an instruction.
+  virtual bool hasRoundingToBf16() const = 0;
+
   /// The shape and the register layouts of the matrix operation for operands of the type, f32,
   /// bf16 or f16; none if the chip multiplies such element by element.
   virtual std::optional<MatrixOp> getMatrixOp(mlir::Type element) const = 0;
