@@ -56,9 +56,8 @@ bool isInPlaceSafe(OpOperand &operand, Value result) {
   OpOperand *out = linalgOp.getDpsInitOperand(cast<OpResult>(result).getResultNumber());
   if (&operand == out)
     return true;
-  // Of a reduction, elements are read again after some results are written.
-  return linalgOp.getNumLoops() == linalgOp.getNumParallelLoops() &&
-         linalgOp.getMatchingIndexingMap(&operand) == linalgOp.getMatchingIndexingMap(out) &&
+  // Of what is reduced, elements are read again after some results are written.
+  return linalgOp.getMatchingIndexingMap(&operand) == linalgOp.getMatchingIndexingMap(out) &&
          linalgOp.getMatchingIndexingMap(out).isPermutation();
 }
 

@@ -67,6 +67,36 @@ void PhaseEmitter::LinalgLoops::hold(KernelBuilder &k, ValueRange position) {
       held[operand] = k.read(operands[operand], offset(k, operand, position), 1);
 }
 
+SmallVector<unsigned> PhaseEmitter::LinalgLoops::getReducedResults() {
+  SmallVector<unsigned> reduced;
+  for (unsigned result = 0, e = op.getNumDpsInits(); result < e; ++result)
+    if (!isWrittenByElement(result))
+      reduced.push_back(result);
+  return reduced;
+}
+
+bool PhaseEmitter::LinalgLoops::isWrittenByElement(unsigned result) {
+  const Access &access = accesses[op.getNumDpsInputs() + result];
+  for (unsigned loop = 0; loop < kinds.size(); ++loop)
+    if (kinds[loop] == utils::IteratorType::reduction && access.usesLoop(loop))
+      return true;
+  return false;
+}
+
+SmallVector<Value> PhaseEmitter::LinalgLoops::readInvariant(KernelBuilder &k,
+                                                            ArrayRef<int64_t> inner,
+                                                            ValueRange position) {
+  SmallVector<Value> values(operands.size());
+  for (unsigned operand = 0, e = op.getNumDpsInputs(); operand < e; ++operand) {
+    bool isInvariant =
+        llvm::none_of(inner, [&](int64_t loop) { return accesses[operand].usesLoop(loop); });
+    if (isInvariant && !op.getBlock()->getArgument(operand).use_empty())
+      values[operand] =
+          k.read(operands[operand], offset(k, operand, position), isUniform(operand) ? 1 : width);
+  }
+  return values;
+}
+
 LogicalResult PhaseEmitter::LinalgLoops::analyze() {
   FailureOr<SmallVector<Access>> all = getAccesses(op);
   if (failed(all))
@@ -76,11 +106,13 @@ LogicalResult PhaseEmitter::LinalgLoops::analyze() {
   if (llvm::any_of(sizes, ShapedType::isDynamic))
     return op->emitError("the CPU target needs tiles of static shape");
   kinds = op.getIteratorTypesArray();
-  for (unsigned loop = 0; loop < sizes.size(); ++loop)
-    if (kinds[loop] == utils::IteratorType::reduction)
-      for (unsigned out = op.getNumDpsInputs(); out < accesses.size(); ++out)
-        if (accesses[out].usesLoop(loop))
-          return op->emitError("expects no output that varies along a reduction");
+  for (unsigned out = op.getNumDpsInputs(); out < accesses.size(); ++out) {
+    bool isElement = isWrittenByElement(out - op.getNumDpsInputs());
+    for (unsigned loop = 0; isElement && loop < sizes.size(); ++loop)
+      if (!accesses[out].usesLoop(loop))
+        return op->emitError("expects an output that varies along a reduction to vary along all "
+                             "loops");
+  }
   return success();
 }
 
@@ -177,7 +209,7 @@ SmallVector<Value> PhaseEmitter::emitBody(LinalgLoops &loops, ValueRange positio
     unsigned operand = arg.getArgNumber();
     if (arg.use_empty())
       continue;
-    if (operand >= numInputs && !accumulators.empty()) {
+    if (operand >= numInputs && !accumulators.empty() && accumulators[operand - numInputs]) {
       values.map(arg, accumulators[operand - numInputs]);
       continue;
     }
@@ -317,10 +349,27 @@ static SmallVector<Value> reduceLoops(KernelBuilder &k, ArrayRef<int64_t> sizes,
   });
 }
 
+SmallVector<Value> PhaseEmitter::emitReducingBody(LinalgLoops &loops, ArrayRef<Value> position,
+                                                  ValueRange carried) {
+  SmallVector<Value> accumulators;
+  for (unsigned out = 0, next = 0, e = loops.results.size(); out < e; ++out)
+    accumulators.push_back(loops.isWrittenByElement(out) ? Value() : carried[next++]);
+  SmallVector<Value> sums;
+  for (auto [out, value] : llvm::enumerate(emitBody(loops, position, accumulators))) {
+    Value spread = k.broadcast(value, loops.width);
+    if (accumulators[out])
+      sums.push_back(spread);
+    else
+      k.write(spread, loops.results[out], loops.resultOffset(k, out, position));
+  }
+  return sums;
+}
+
 void PhaseEmitter::emitReduction(LinalgLoops &loops) {
   SmallVector<int64_t> outer = loops.getLoops(utils::IteratorType::parallel);
   SmallVector<int64_t> inner = loops.getLoops(utils::IteratorType::reduction);
-  unsigned numInputs = loops.op.getNumDpsInputs(), numOuts = loops.results.size();
+  unsigned numInputs = loops.op.getNumDpsInputs();
+  SmallVector<unsigned> sums = loops.getReducedResults();
   int64_t blocks = getVectorsAtOnce(loops, kVectorsAtOnce);
   SmallVector<Value> position(loops.sizes.size());
   auto atBlock = [&](int64_t block) {
@@ -331,22 +380,27 @@ void PhaseEmitter::emitReduction(LinalgLoops &loops) {
   };
   forEach(k, loops.sizes, outer, loops.vector, loops.width * blocks, position, [&] {
     SmallVector<Value> inits;
-    for (int64_t block = 0; block < blocks; ++block)
-      for (unsigned out = 0; out < numOuts; ++out)
+    SmallVector<SmallVector<Value>> invariant;
+    for (int64_t block = 0; block < blocks; ++block) {
+      invariant.push_back(loops.readInvariant(k, inner, atBlock(block)));
+      for (unsigned out : sums)
         inits.push_back(k.read(loops.operands[numInputs + out],
                                loops.offset(k, numInputs + out, atBlock(block)), loops.width));
+    }
     SmallVector<Value> results =
         reduceLoops(k, loops.sizes, inner, position, inits, [&](ValueRange carried) {
           SmallVector<Value> next;
-          for (int64_t block = 0; block < blocks; ++block)
-            for (Value value :
-                 emitBody(loops, atBlock(block), carried.slice(block * numOuts, numOuts)))
-              next.push_back(k.broadcast(value, loops.width));
+          for (int64_t block = 0; block < blocks; ++block) {
+            loops.held = invariant[block];
+            llvm::append_range(next,
+                               emitReducingBody(loops, atBlock(block),
+                                                carried.slice(block * sums.size(), sums.size())));
+          }
           return next;
         });
     for (int64_t block = 0; block < blocks; ++block)
-      for (unsigned out = 0; out < numOuts; ++out)
-        k.write(results[block * numOuts + out], loops.results[out],
+      for (auto [n, out] : llvm::enumerate(sums))
+        k.write(results[block * sums.size() + n], loops.results[out],
                 loops.resultOffset(k, out, atBlock(block)));
   });
 }
@@ -391,23 +445,19 @@ void PhaseEmitter::emitLaneReduction(LinalgLoops &loops) {
   SmallVector<int64_t> outer = loops.getLoops(utils::IteratorType::parallel);
   SmallVector<int64_t> inner = loops.getLoops(utils::IteratorType::reduction);
   llvm::erase(inner, loops.vector);
-  unsigned numInputs = loops.op.getNumDpsInputs(), numOuts = loops.results.size();
+  unsigned numInputs = loops.op.getNumDpsInputs();
+  SmallVector<unsigned> sums = loops.getReducedResults();
   int64_t size = loops.sizes[loops.vector], whole = size / k.lanes * k.lanes;
   SmallVector<LaneCombiner> combiners;
   SmallVector<Value> neutral;
-  for (unsigned out = 0; out < numOuts; ++out) {
+  for (unsigned out : sums) {
     combiners.push_back(
         getLaneCombiner(k.b, getCombiner(loops.op, out), loops.results[out].element));
     Value one = arith::ConstantOp::create(k.b, k.loc, combiners.back().neutral);
     neutral.push_back(k.broadcast(one, k.lanes));
   }
   SmallVector<Value> position(loops.sizes.size());
-  auto accumulate = [&](ValueRange carried) {
-    SmallVector<Value> values = emitBody(loops, position, carried);
-    for (Value &value : values)
-      value = k.broadcast(value, k.lanes);
-    return values;
-  };
+  auto accumulate = [&](ValueRange carried) { return emitReducingBody(loops, position, carried); };
   forEach(k, loops.sizes, outer, -1, 1, position, [&] {
     SmallVector<Value> partial =
         reduceLoops(k, loops.sizes, inner, position, neutral, [&](ValueRange carried) {
@@ -425,13 +475,13 @@ void PhaseEmitter::emitLaneReduction(LinalgLoops &loops) {
             value = arith::SelectOp::create(k.b, k.loc, mask, value, kept);
           return last;
         });
-    for (unsigned out = 0; out < numOuts; ++out) {
+    for (auto [n, out] : llvm::enumerate(sums)) {
       Value initial =
           k.read(loops.operands[numInputs + out], loops.offset(k, numInputs + out, position), 1);
       auto flags = isa<FloatType>(loops.results[out].element) ? arith::FastMathFlags::reassoc
                                                               : arith::FastMathFlags::none;
-      Value total = vector::ReductionOp::create(k.b, k.loc, combiners[out].kind, partial[out],
-                                                initial, flags);
+      Value total =
+          vector::ReductionOp::create(k.b, k.loc, combiners[n].kind, partial[n], initial, flags);
       k.write(total, loops.results[out], loops.resultOffset(k, out, position));
     }
   });

@@ -24,6 +24,14 @@ static std::optional<int64_t> getConstant(Value value) {
   return std::nullopt;
 }
 
+/// A sum with a constant as its two parts; 0 if there is none.
+static std::pair<Value, int64_t> splitConstant(Value value) {
+  if (auto sum = value.getDefiningOp<arith::AddIOp>())
+    if (auto constant = getConstant(sum.getRhs()))
+      return {sum.getLhs(), *constant};
+  return {value, 0};
+}
+
 Value KernelBuilder::constant(int64_t value) {
   return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
 }
@@ -36,7 +44,17 @@ Value KernelBuilder::add(Value x, Value y) {
     return y;
   if (cy == 0)
     return x;
-  return arith::AddIOp::create(b, loc, x, y);
+  if (cx)
+    return add(y, x);
+  // Constants stay outermost, so that neighbours differ in nothing else.
+  auto [variableX, constantX] = splitConstant(x);
+  if (cy)
+    return constantX + *cy == 0
+               ? variableX
+               : arith::AddIOp::create(b, loc, variableX, constant(constantX + *cy)).getResult();
+  auto [variableY, constantY] = splitConstant(y);
+  Value sum = arith::AddIOp::create(b, loc, variableX, variableY);
+  return add(sum, constant(constantX + constantY));
 }
 
 Value KernelBuilder::sub(Value x, Value y) {
@@ -55,7 +73,9 @@ Value KernelBuilder::scale(Value x, int64_t factor) {
     return constant(*cx * factor);
   if (factor == 0)
     return constant(0);
-  return arith::MulIOp::create(b, loc, x, constant(factor));
+  auto [variable, constantX] = splitConstant(x);
+  return add(arith::MulIOp::create(b, loc, variable, constant(factor)),
+             constant(constantX * factor));
 }
 
 Value KernelBuilder::scale(Value x, Value factor) {
@@ -231,7 +251,13 @@ Value KernelBuilder::address(Value pointer, Type element, Value offset) {
   if (getConstant(offset) == 0)
     return pointer;
   auto type = LLVM::LLVMPointerType::get(b.getContext());
-  return LLVM::GEPOp::create(b, loc, type, getStorageType(element), pointer, offset);
+  auto advance = [&](Value from, Value distance) -> Value {
+    return LLVM::GEPOp::create(b, loc, type, getStorageType(element), from, distance);
+  };
+  // One address serves all neighbours: instructions add a constant for nothing.
+  auto [variable, constantPart] = splitConstant(offset);
+  Value start = advance(pointer, variable);
+  return constantPart == 0 ? start : advance(start, constant(constantPart));
 }
 
 Value KernelBuilder::load(Value pointer, Type element, Value offset, int64_t width) {

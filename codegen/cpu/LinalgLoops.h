@@ -24,7 +24,7 @@ struct PhaseEmitter::LinalgLoops {
   int64_t vector = -1;                                ///< The loop along the lanes, or -1.
   int64_t width = 1;                                  ///< Lanes, or 1.
   llvm::SmallVector<mlir::Value> position;            ///< Of the body being emitted.
-  /// Per operand, what was read before the vector loop as it is the same all along; or null.
+  /// Per operand, what was read before the innermost loops as it is the same all along; or null.
   llvm::SmallVector<mlir::Value> held;
 
   /// Fills in what does not depend on memory. Error: what no loop nest can do.
@@ -62,6 +62,15 @@ struct PhaseEmitter::LinalgLoops {
   bool isUniform(unsigned operand) const;
   /// Reads the inputs that are, in front of the vector loop.
   void hold(KernelBuilder &k, mlir::ValueRange position);
+  /// Whether the result varies along the reduction loops: its elements are written as they are
+  /// made, and not carried.
+  bool isWrittenByElement(unsigned result);
+  /// The results that are carried through the reduction loops.
+  llvm::SmallVector<unsigned> getReducedResults();
+  /// Per operand, what an input holds at a position, if that is the same all along these loops; or
+  /// null.
+  llvm::SmallVector<mlir::Value> readInvariant(KernelBuilder &k, llvm::ArrayRef<int64_t> inner,
+                                               mlir::ValueRange position);
   /// How far apart, in elements, neighbours along a loop are in an operand.
   mlir::Value stride(KernelBuilder &k, unsigned operand, int64_t loop);
   /// The element offset of an operand at a position of the loops; loops that it

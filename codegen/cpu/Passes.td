@@ -71,6 +71,25 @@ def CpuAssignLayouts : Cpu_ChipPass<"mix-cpu-assign-layouts", "::mlir::func::Fun
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def CpuFuseReductions : Pass<"mix-cpu-fuse-reductions", "::mlir::func::FuncOp"> {
+  let summary = "Reduce and pack elements as they are made";
+  let description = [{
+    *Requires*: a phase whose tiles have their lanes last.
+    *Ensures*: an elementwise `linalg.generic` and reductions of its tile are one op, in which an
+    output that varies along reduced loops is one that is written element by element. If only
+    pairs of the tile's elements are needed besides, they are what is written.
+
+    ```mlir
+    // before
+    %p = linalg.generic ["parallel", "parallel"] ins(%s, %m) outs(%e) -> tensor<64x64xf32>
+    %l = linalg.generic ["reduction", "parallel"] ins(%p) outs(%zero) -> tensor<64xf32>
+    // after
+    %p, %l = linalg.generic ["reduction", "parallel"] ins(%s, %m) outs(%e, %zero) -> (...)
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
 def CpuAssignBuffers : Cpu_ChipPass<"mix-cpu-assign-buffers", "::mlir::func::FuncOp"> {
   let summary = "Give every tile a place in the task's scratch memory";
   let description = [{

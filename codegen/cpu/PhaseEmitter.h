@@ -105,6 +105,10 @@ private:
   llvm::SmallVector<mlir::Value> emitBody(LinalgLoops &loops, mlir::ValueRange position,
                                           mlir::ValueRange accumulators);
   mlir::Value emitBodyOp(mlir::Operation &op, LinalgLoops &loops, mlir::IRMapping &values);
+  /// The body of a reduction: writes the results that vary along its loops, and returns the others.
+  llvm::SmallVector<mlir::Value> emitReducingBody(LinalgLoops &loops,
+                                                  llvm::ArrayRef<mlir::Value> position,
+                                                  mlir::ValueRange carried);
   void emitParallel(LinalgLoops &loops);
   void emitReduction(LinalgLoops &loops);
   void emitLaneReduction(LinalgLoops &loops);

@@ -30,6 +30,7 @@ void cpu::buildCpuPipeline(OpPassManager &pm, StringRef chip) {
   pm.addNestedPass<func::FuncOp>(createCpuFuseConversions({name}));
   pm.addNestedPass<func::FuncOp>(createConvertElementwiseToLinalgPass());
   pm.addNestedPass<func::FuncOp>(createCpuAssignLayouts({name}));
+  pm.addNestedPass<func::FuncOp>(createCpuFuseReductions());
   pm.addNestedPass<func::FuncOp>(createCpuAssignBuffers({name}));
   pm.addPass(createCpuEmit({name}));
   pm.addPass(createCpuLowerMath({name}));

@@ -75,8 +75,7 @@ static linalg::LinalgOp findEnd(linalg::LinalgOp product) {
   return isEnd ? end : linalg::LinalgOp();
 }
 
-/// Whether the op, in whose body too, reads something that is made after `earlier`.
-static bool needsLater(Operation *op, Operation *earlier) {
+bool cpu::needsLater(Operation *op, Operation *earlier) {
   WalkResult result = op->walk([&](Operation *nested) {
     bool isLater = llvm::any_of(nested->getOperands(), [&](Value operand) {
       Operation *definition = operand.getDefiningOp();
@@ -116,6 +115,13 @@ linalg::LinalgOp cpu::getProductEnd(linalg::LinalgOp product, int64_t lanes) {
   bool isFree = end && product->isBeforeInBlock(end) && areNeighbours(product, end) &&
                 !needsLater(end, product) && !getInPlaceStore(end, lanes);
   return isFree ? end : linalg::LinalgOp();
+}
+
+bool cpu::isProductEnd(linalg::LinalgOp op) {
+  return llvm::any_of(op.getDpsInputs(), [&](Value input) {
+    auto product = input.getDefiningOp<linalg::LinalgOp>();
+    return product && findEnd(product) == op;
+  });
 }
 
 bool cpu::isProductStart(linalg::LinalgOp op) {

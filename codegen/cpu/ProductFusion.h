@@ -32,6 +32,12 @@ mlir::linalg::LinalgOp getProductStart(mlir::linalg::LinalgOp product);
 /// Whether the op is the start of some product.
 bool isProductStart(mlir::linalg::LinalgOp op);
 
+/// Whether the op is the only one to read a product, at the position that it writes.
+bool isProductEnd(mlir::linalg::LinalgOp op);
+
+/// Whether the op, in whose body too, reads something that is made after `earlier`.
+bool needsLater(mlir::Operation *op, mlir::Operation *earlier);
+
 /// The elementwise op that makes something of the product's result, and is the only one to read it,
 /// if the product may evaluate it: nothing is written in between, and both results have one
 /// place, in scratch. Null if there is none. Needs places; `lanes` are those of the phase.
