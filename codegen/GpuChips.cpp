@@ -20,13 +20,15 @@ llvm::ArrayRef<GpuChip> mix::getGpuChips() {
   // version is the least that has all instructions of the row, so that old drivers load it.
   constexpr MatrixUnit tf32 = MatrixUnit::MmaTf32, mfma = MatrixUnit::MfmaF32,
                        none = MatrixUnit::None;
-  constexpr NarrowMatrixUnit mma16 = NarrowMatrixUnit::Mma16, mfma16 = NarrowMatrixUnit::Mfma16,
-                             wmma11 = NarrowMatrixUnit::Wmma11, wmma12 = NarrowMatrixUnit::Wmma12;
+  constexpr NarrowMatrixUnit mma16 = NarrowMatrixUnit::Mma16, wgmma16 = NarrowMatrixUnit::Wgmma16,
+                             mfma16 = NarrowMatrixUnit::Mfma16, wmma11 = NarrowMatrixUnit::Wmma11,
+                             wmma12 = NarrowMatrixUnit::Wmma12;
   static const std::vector<GpuChip> chips = {
       {"sm_80", nvidia, "sm_80", "+ptx70", tf32, mma16, 32, 128, 163 * kKiB},
       {"sm_86", nvidia, "sm_86", "+ptx71", tf32, mma16, 32, 128, 99 * kKiB},
       {"sm_89", nvidia, "sm_89", "+ptx78", tf32, mma16, 32, 128, 99 * kKiB},
       {"sm_90", nvidia, "sm_90", "+ptx78", tf32, mma16, 32, 128, 227 * kKiB},
+      {"sm_90a", nvidia, "sm_90a", "+ptx80", tf32, wgmma16, 32, 128, 227 * kKiB},
       {"gfx90a", amd, "gfx90a", "+wavefrontsize64", mfma, mfma16, 64, 256, 64 * kKiB},
       {"gfx942", amd, "gfx942", "+wavefrontsize64", mfma, mfma16, 64, 256, 64 * kKiB},
       {"gfx1100", amd, "gfx1100", "+wavefrontsize32", none, wmma11, 32, 128, 64 * kKiB},

@@ -31,10 +31,11 @@ enum class MatrixUnit {
 
 /// How it multiplies matrices of bf16 or f16, with accumulators of f32.
 enum class NarrowMatrixUnit {
-  Mma16,  ///< mma.sync m16n8k16.
-  Mfma16, ///< v_mfma_f32_16x16x16.
-  Wmma11, ///< v_wmma_f32_16x16x16 of gfx11: both halves of a wave hold all of the factors.
-  Wmma12  ///< The same of gfx12: each half holds half of the sum.
+  Mma16,   ///< mma.sync m16n8k16.
+  Wgmma16, ///< wgmma m64nNk16 where a product fits, and mma.sync for the others.
+  Mfma16,  ///< v_mfma_f32_16x16x16.
+  Wmma11,  ///< v_wmma_f32_16x16x16 of gfx11: both halves of a wave hold all of the factors.
+  Wmma12   ///< The same of gfx12: each half holds half of the sum.
 };
 
 struct GpuChip {

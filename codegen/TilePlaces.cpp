@@ -18,6 +18,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mix;
@@ -35,6 +36,7 @@ struct Group {
   SmallVector<Value, 4> members;
   SmallVector<Range, 4> life;
   int64_t bytes = 0;
+  int64_t alignment = 1;
   int64_t offset = -1;
 };
 
@@ -167,7 +169,9 @@ void Allocator::addTile(Value tile, SmallVector<Range, 4> life) {
   Group &group = *groups.back();
   group.members.push_back(tile);
   group.life = life;
-  group.bytes = policy.getBytes(cast<RankedTensorType>(tile.getType()));
+  group.bytes = policy.getBytes(tile);
+  if (policy.getAlignment)
+    group.alignment = policy.getAlignment(tile);
   groupOf[tile] = &group;
   lives[tile] = std::move(life);
 }
@@ -297,6 +301,7 @@ bool Allocator::merge(Value a, Value b, bool always) {
   first->members.append(second->members);
   first->life.append(second->life);
   first->bytes = std::max(first->bytes, second->bytes);
+  first->alignment = std::max(first->alignment, second->alignment);
   for (Value member : second->members)
     groupOf[member] = first;
   llvm::erase_if(groups, [&](auto &group) { return group.get() == second; });
@@ -350,7 +355,7 @@ void Allocator::assignOffsets() {
     group->offset = 0;
     for (auto [from, to] : taken)
       if (group->offset + group->bytes > from)
-        group->offset = std::max(group->offset, to);
+        group->offset = std::max<int64_t>(group->offset, llvm::alignTo(to, group->alignment));
     placed.push_back(group);
   }
 }

@@ -25,12 +25,14 @@ struct PlacePolicy {
   /// Whether the tile lives in scratch memory, and not in registers or another tile.
   llvm::function_ref<bool(mlir::Value)> needsPlace;
   /// Bytes of a tile in scratch memory: a multiple of its alignment there.
-  llvm::function_ref<int64_t(mlir::RankedTensorType)> getBytes;
+  llvm::function_ref<int64_t(mlir::Value)> getBytes;
   /// Bytes that the op's code works on besides its operands and results.
   llvm::function_ref<int64_t(mlir::Operation *)> getTemporaryBytes;
   /// Whether the tile, which an op in the body of a loop makes, has two buffers that are in use as
   /// long as the loop runs; null: none has.
   llvm::function_ref<bool(mlir::Value)> isDouble = nullptr;
+  /// What the offset of a tile is a multiple of; null: what all bytes are.
+  llvm::function_ref<int64_t(mlir::Value)> getAlignment = nullptr;
 };
 
 /// Byte offsets in scratch memory.

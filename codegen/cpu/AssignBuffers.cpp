@@ -57,7 +57,9 @@ struct AssignBuffers : mix::cpu::impl::CpuAssignBuffersBase<AssignBuffers> {
     }
     gatherElementwiseWork(phase);
     int64_t lanes = getPhaseLanes(phase, *row);
-    auto getBytes = [=](RankedTensorType type) { return getTileBytes(type, lanes); };
+    auto getBytes = [=](Value tile) {
+      return getTileBytes(cast<RankedTensorType>(tile.getType()), lanes);
+    };
     auto getTemporary = [=](Operation *op) { return getTemporaryBytes(op, lanes); };
     annotate(phase, assignPlaces(phase, {needsPlace, getBytes, getTemporary}));
   }

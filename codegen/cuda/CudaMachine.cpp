@@ -6,9 +6,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cuda/CudaMachine.h"
+#include "codegen/cuda/Pairs.h"
 #include "codegen/gpu/Intrinsics.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/IR/Function.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Instructions.h"
 
 using namespace mlir;
 using namespace mix;
@@ -98,9 +101,15 @@ static gpu::MatrixOp getNarrowOp() {
 std::optional<gpu::MatrixOp> CudaMachine::getMatrixOp(Type element) const {
   if (element.isF32() && chip.matrix == MatrixUnit::MmaTf32)
     return getTf32Op();
-  if ((element.isBF16() || element.isF16()) && chip.narrowMatrix == NarrowMatrixUnit::Mma16)
+  if (element.isBF16() || element.isF16())
     return getNarrowOp();
   return std::nullopt;
+}
+
+gpu::JointUnit *CudaMachine::getJointUnit(Type element) {
+  bool has =
+      chip.narrowMatrix == NarrowMatrixUnit::Wgmma16 && (element.isBF16() || element.isF16());
+  return has ? &warpGroup : nullptr;
 }
 
 bool CudaMachine::chainsRight() const { return false; }
@@ -167,35 +176,12 @@ static void multiplyF32(ImplicitLocOpBuilder &b, ValueRange left, ValueRange rig
 // Products of bf16 and f16
 //===----------------------------------------------------------------------===//
 
-/// The number before it was rounded, if that is what made it.
-static Value getRounded(Value value) {
-  auto round = value.getDefiningOp<arith::TruncFOp>();
-  return round && round.getIn().getType().isF32() ? round.getIn() : Value();
-}
-
-/// Two 16-bit reals as a vector. Rounding two numbers at once is one instruction.
-static Value packPair(ImplicitLocOpBuilder &b, Value low, Value high) {
-  Type element = low.getType();
-  auto type = VectorType::get(2, element);
-  Value wideLow = getRounded(low), wideHigh = getRounded(high);
-  if (wideLow && wideHigh)
-    return callIntrinsic(b, type,
-                         element.isBF16() ? "llvm.nvvm.ff2bf16x2.rn" : "llvm.nvvm.ff2f16x2.rn",
-                         {wideHigh, wideLow});
-  Value pair = LLVM::UndefOp::create(b, type);
-  pair = LLVM::InsertElementOp::create(b, pair, low, constant(b, 0));
-  return LLVM::InsertElementOp::create(b, pair, high, constant(b, 1));
-}
-
 /// The operands of mma.sync: bf16 as bits, f16 as vectors.
-static SmallVector<Value> packPairs(ImplicitLocOpBuilder &b, ValueRange values) {
-  SmallVector<Value> pairs;
-  for (size_t n = 0; n + 1 < values.size(); n += 2) {
-    Value pair = packPair(b, values[n], values[n + 1]);
-    if (values[n].getType().isBF16())
+static SmallVector<Value> packFactor(ImplicitLocOpBuilder &b, ValueRange values) {
+  SmallVector<Value> pairs = packPairs(b, values);
+  if (values.front().getType().isBF16())
+    for (Value &pair : pairs)
       pair = LLVM::BitcastOp::create(b, b.getI32Type(), pair);
-    pairs.push_back(pair);
-  }
   return pairs;
 }
 
@@ -209,7 +195,7 @@ SmallVector<Value> CudaMachine::multiply(ImplicitLocOpBuilder &b, ValueRange lef
     multiplyInto(b,
                  element.isBF16() ? "llvm.nvvm.mma.m16n8k16.row.col.bf16"
                                   : "llvm.nvvm.mma.m16n8k16.row.col.f32.f32",
-                 packPairs(b, left), packPairs(b, right), sums);
+                 packFactor(b, left), packFactor(b, right), sums);
   return sums;
 }
 
@@ -242,4 +228,8 @@ void CudaMachine::finishKernel(llvm::Function &kernel, llvm::Type *parameters) c
   attributes.addByValAttr(parameters);
   attributes.addAlignmentAttr(8);
   kernel.addParamAttrs(0, attributes);
+  // Inline assembly is of whole warps.
+  for (llvm::Instruction &instruction : llvm::instructions(kernel))
+    if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction); call && call->isInlineAsm())
+      call->setConvergent();
 }

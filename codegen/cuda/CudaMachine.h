@@ -8,6 +8,7 @@
 #ifndef MIXWRIGHT_CODEGEN_CUDA_CUDAMACHINE_H
 #define MIXWRIGHT_CODEGEN_CUDA_CUDAMACHINE_H
 
+#include "codegen/cuda/WarpGroup.h"
 #include "codegen/gpu/Machine.h"
 
 namespace mix::cuda {
@@ -29,6 +30,7 @@ public:
   mlir::Value rsqrt(mlir::ImplicitLocOpBuilder &b, mlir::Value x) override;
   bool hasRoundingToBf16() const override { return true; }
   std::optional<gpu::MatrixOp> getMatrixOp(mlir::Type element) const override;
+  gpu::JointUnit *getJointUnit(mlir::Type element) override;
   bool chainsRight() const override;
   llvm::SmallVector<mlir::Value> loadMatrices(mlir::ImplicitLocOpBuilder &b, mlir::Value address,
                                               mlir::Type element, int64_t count,
@@ -39,6 +41,9 @@ public:
   unsigned getParameterSpace() const override;
   llvm::StringRef getTriple() const override;
   void finishKernel(llvm::Function &kernel, llvm::Type *parameters) const override;
+
+private:
+  WarpGroup warpGroup;
 };
 
 } // namespace mix::cuda

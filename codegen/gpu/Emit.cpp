@@ -20,8 +20,8 @@ using namespace mlir;
 using namespace mix;
 using namespace mix::gpu;
 
-/// Alignment of dynamic shared memory, as vectors and matrix loads want it.
-static constexpr int64_t kSharedAlignment = 128;
+/// Alignment of dynamic shared memory, as vectors, matrix loads and panels want it.
+static constexpr int64_t kSharedAlignment = 1024;
 
 /// Whether every real of the phase has at most 32 bits: nothing else is fast, or needed, on a GPU.
 static LogicalResult verifyReals(func::FuncOp phase) {

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/TileStorage.h"
+#include "codegen/gpu/Factor.h"
 #include "codegen/gpu/LinalgLoops.h"
 
 using namespace mlir;
@@ -22,28 +23,6 @@ static constexpr int64_t kMatrixRow = 8, kMatrixRowBytes = 16;
 /// How many of them one instruction loads.
 static constexpr int64_t kMostMatrices = 4;
 
-/// Where a fragment starts: in its first and second dimension.
-using Origin = std::array<int64_t, 2>;
-
-/// A factor of a product, which is read fragment by fragment.
-struct PhaseEmitter::Factor {
-  const Tile &tile;
-  const Layout &layout;
-  const Fragment &fragment;
-  const int64_t (&dims)[2]; ///< Of the tile, per dimension of the fragment.
-  int sumDim;               ///< The dimension of the fragment along which products are summed.
-  Type element;             ///< Of the fragment.
-};
-
-/// The register of a layout at a position of a fragment that starts at `origin`.
-static int64_t findRegister(const Layout &layout, const int64_t (&dims)[2], const Origin &origin,
-                            const Position &at) {
-  Position position(2);
-  position[dims[0]] = origin[0] + at[0];
-  position[dims[1]] = origin[1] + at[1];
-  return layout.findRegister(position);
-}
-
 /// Whether a fragment lies in shared memory as matrices that the chip loads: all of it inside of
 /// the tile, and rows aligned.
 bool PhaseEmitter::canLoadMatrices(const Factor &factor, const Origin &origin) const {
@@ -52,7 +31,7 @@ bool PhaseEmitter::canLoadMatrices(const Factor &factor, const Origin &origin) c
       tile.strides[0] % kMatrixRow != 0 || tile.span.begin % kMatrixRowBytes != 0)
     return false;
   return llvm::all_of(factor.fragment.registers, [&](const Position &at) {
-    int64_t r = findRegister(factor.layout, factor.dims, origin, at);
+    int64_t r = factor.layout.findRegister(factor.dims, origin, at);
     return !factor.layout.mayExceed(r, 0) && !factor.layout.mayExceed(r, 1);
   });
 }
@@ -66,7 +45,7 @@ SmallVector<Value> PhaseEmitter::loadMatrices(const Factor &factor, const Origin
   int pairDim = registers[0][0] == registers[1][0] ? 1 : 0;
   int rowDim = factor.dims[0] == 1 ? 1 : 0;
   Value lane = k.remainder(k.thread, k.chip.warp);
-  int64_t first = findRegister(factor.layout, factor.dims, origin, registers[0]);
+  int64_t first = factor.layout.findRegister(factor.dims, origin, registers[0]);
   SmallVector<Value> place = getPosition(factor.layout, first, k.sub(k.thread, lane));
   auto move = [&](int dim, Value by) {
     place[factor.dims[dim]] = k.add(place[factor.dims[dim]], by);
@@ -97,7 +76,7 @@ SmallVector<Value> PhaseEmitter::readFragment(const Factor &factor, const Origin
   const Tile &tile = factor.tile;
   SmallVector<Value> values;
   for (const Position &at : factor.fragment.registers) {
-    int64_t index = findRegister(factor.layout, factor.dims, origin, at);
+    int64_t index = factor.layout.findRegister(factor.dims, origin, at);
     Value isInside = this->isInside(factor.layout, index);
     Value value;
     if (tile.layout) {
@@ -142,14 +121,10 @@ SmallVector<SmallVector<Value>> PhaseEmitter::readFragments(const Factor &factor
   return fragments;
 }
 
-void PhaseEmitter::emitProduct(LinalgLoops &loops, const Product &product) {
+/// sums += left * right, every warp by itself.
+void PhaseEmitter::addProduct(LinalgLoops &loops, const Product &product,
+                              SmallVector<Value> &sums) {
   const Tile &left = loops.operands[product.left], &right = loops.operands[product.right];
-  const Tile &initial = loops.operands[2];
-  const Layout &layout = product.accumulator;
-  SmallVector<Value> sums;
-  for (size_t r = 0; r < layout.registers.size(); ++r)
-    sums.push_back(readRegister(initial, layout, r));
-
   const MatrixOp &op = product.op;
   Factor leftFactor = {left, product.leftLayout, op.left, product.leftDims, 1, product.element};
   Factor rightFactor = {right, product.rightLayout, op.right, product.rightDims,
@@ -163,8 +138,8 @@ void PhaseEmitter::emitProduct(LinalgLoops &loops, const Product &product) {
         SmallVector<int64_t> places;
         SmallVector<Value> part;
         for (const Position &at : op.accumulator.registers) {
-          places.push_back(findRegister(layout, product.accumulatorDims,
-                                        {i * product.strideM, j * product.strideN}, at));
+          places.push_back(product.accumulator.findRegister(
+              product.accumulatorDims, {i * product.strideM, j * product.strideN}, at));
           part.push_back(sums[places.back()]);
         }
         part = k.machine.multiply(k.b, row, rights[j], part);
@@ -186,6 +161,17 @@ void PhaseEmitter::emitProduct(LinalgLoops &loops, const Product &product) {
   else
     for (int64_t step = 0; step < product.repeatsK; ++step)
       addStep(sums, step, Value());
+}
+
+void PhaseEmitter::emitProduct(LinalgLoops &loops, const Product &product) {
+  const Layout &layout = product.accumulator;
+  SmallVector<Value> sums;
+  for (size_t r = 0; r < layout.registers.size(); ++r)
+    sums.push_back(readRegister(loops.operands[2], layout, r));
+  if (homes.isJoint(loops.op))
+    addJointProduct(loops, product, sums);
+  else
+    addProduct(loops, product, sums);
   waitForReaders(loops, layout);
   Tile &result = loops.results[0];
   for (auto [r, sum] : llvm::enumerate(sums))

@@ -26,6 +26,10 @@ void Hazards::add(llvm::ArrayRef<Span> newReads, llvm::ArrayRef<Span> newWrites)
   writes.append(newWrites.begin(), newWrites.end());
 }
 
+bool Hazards::writesPanels() const {
+  return llvm::any_of(writes, [](const Span &span) { return span.isPanels; });
+}
+
 void Hazards::clear() {
   reads.clear();
   writes.clear();

@@ -23,6 +23,7 @@ namespace mix::gpu {
 /// Bytes [begin, end) of a memory: 0 is shared memory, others are tensors of the caller.
 struct Span {
   int64_t memory, begin, end;
+  bool isPanels = false; ///< Of a tile that the matrix unit reads by itself (JointUnit.h).
   bool overlaps(const Span &other) const {
     return memory == other.memory && begin < other.end && other.begin < end;
   }
@@ -35,6 +36,8 @@ public:
   void add(llvm::ArrayRef<Span> reads, llvm::ArrayRef<Span> writes);
   /// After a barrier.
   void clear();
+  /// Whether what was written are panels.
+  bool writesPanels() const;
   bool isEmpty() const { return reads.empty() && writes.empty(); }
   /// Where two paths meet: what was accessed on either.
   void merge(const Hazards &other);

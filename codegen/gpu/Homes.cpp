@@ -38,7 +38,9 @@ SmallVector<int64_t> gpu::getTileStrides(ArrayRef<int64_t> shape, Type element) 
   return strides;
 }
 
-int64_t gpu::getTileBytes(RankedTensorType type) {
+int64_t gpu::getTileBytes(RankedTensorType type, Panels panels) {
+  if (panels)
+    return type.getDimSize(1) / panels.getWidth() * panels.panelBytes;
   ArrayRef<int64_t> shape = type.getShape();
   Type element = type.getElementType();
   int64_t elements = shape.empty() ? 1 : shape.back();
@@ -388,7 +390,7 @@ Homes::Choice Homes::Spreader::choose() {
   return best;
 }
 
-Homes::Homes(func::FuncOp phase, const Machine &machine) {
+Homes::Homes(func::FuncOp phase, Machine &machine) {
   // A promise that products may leave something out; here they compute all of it.
   phase.walk([](tile::BandOp band) { band.erase(); });
   Spreader spreader(phase, machine);
@@ -409,6 +411,8 @@ Homes::Homes(func::FuncOp phase, const Machine &machine) {
     for (OpOperand *use : uses)
       use->set(copy.getResult(0));
   }
+  for (const auto &[op, product] : choice.products)
+    joint.add(op, product, machine);
   choosePlaces(phase, machine);
 }
 
@@ -416,7 +420,14 @@ Homes::Homes(func::FuncOp phase, const Machine &machine) {
 /// hide each other's waits as well.
 void Homes::choosePlaces(func::FuncOp phase, const Machine &machine) {
   auto needsShared = [&](Value tile) { return needsPlace(tile) && !getLayout(tile); };
-  places = assignPlaces(phase, {needsShared, getTileBytes, getTemporaryBytes});
+  auto getBytes = [&](Value tile) {
+    return getTileBytes(cast<RankedTensorType>(tile.getType()), getPanels(tile));
+  };
+  auto getAlignment = [&](Value tile) {
+    return getPanels(tile) ? getPanels(tile).getAlignment() : kRowBytes;
+  };
+  places = assignPlaces(
+      phase, {needsShared, getBytes, getTemporaryBytes, /*isDouble=*/nullptr, getAlignment});
   if (!machine.copiesAsynchronously())
     return;
   DenseMap<Operation *, SmallVector<tile::LoadOp>> found;
@@ -431,7 +442,7 @@ void Homes::choosePlaces(func::FuncOp phase, const Machine &machine) {
     return loads != found.end() && llvm::is_contained(loads->second, load);
   };
   TilePlaces doubled =
-      assignPlaces(phase, {needsShared, getTileBytes, getTemporaryBytes, isDouble});
+      assignPlaces(phase, {needsShared, getBytes, getTemporaryBytes, isDouble, getAlignment});
   auto countBlocks = [&](const TilePlaces &chosen) {
     return machine.chip.sharedBytes / std::max<int64_t>(chosen.bytes, 1);
   };

@@ -20,6 +20,14 @@ int64_t Layout::findRegister(llvm::ArrayRef<int64_t> position) const {
   return found - registers.begin();
 }
 
+int64_t Layout::findRegister(const int64_t (&dims)[2], const Origin &origin,
+                             const Position &at) const {
+  Position position(2);
+  position[dims[0]] = origin[0] + at[0];
+  position[dims[1]] = origin[1] + at[1];
+  return findRegister(position);
+}
+
 bool Layout::mayExceed(int64_t r, int64_t dim) const {
   int64_t last = registers[r][dim];
   for (const Digit &digit : threads)

@@ -24,6 +24,7 @@
 
 #include "mlir/Support/LLVM.h"
 #include "llvm/ADT/SmallVector.h"
+#include <array>
 #include <cstdint>
 
 namespace mix::gpu {
@@ -39,6 +40,8 @@ struct Digit {
 };
 
 using Position = llvm::SmallVector<int64_t, 4>;
+/// Where a fragment starts: in its first and second dimension.
+using Origin = std::array<int64_t, 2>;
 
 struct Layout {
   llvm::SmallVector<int64_t> shape;    ///< Of the tile.
@@ -47,6 +50,8 @@ struct Layout {
 
   /// The register at this constant position, or -1.
   int64_t findRegister(llvm::ArrayRef<int64_t> position) const;
+  /// The register at position `at` of a part of two dimensions, `dims`, that starts at `origin`.
+  int64_t findRegister(const int64_t (&dims)[2], const Origin &origin, const Position &at) const;
 
   /// Whether some threads' elements in register r lie beyond the shape along the dimension.
   bool mayExceed(int64_t r, int64_t dim) const;

@@ -9,6 +9,7 @@
 #define MIXWRIGHT_CODEGEN_GPU_LINALGLOOPS_H
 
 #include "codegen/gpu/PhaseEmitter.h"
+#include <vector>
 
 namespace mix::gpu {
 
@@ -17,8 +18,8 @@ struct PhaseEmitter::LinalgLoops {
 
   mlir::linalg::LinalgOp op;
   llvm::SmallVector<Access> accesses; ///< Per operand, outputs last.
-  llvm::SmallVector<Tile> operands;   ///< Per operand.
-  llvm::SmallVector<Tile> results;    ///< Per output.
+  std::vector<Tile> operands;         ///< Per operand.
+  std::vector<Tile> results;          ///< Per output.
   llvm::SmallVector<int64_t> sizes;   ///< Per loop.
   llvm::SmallVector<mlir::utils::IteratorType> kinds;
 

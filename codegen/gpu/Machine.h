@@ -14,6 +14,7 @@
 #define MIXWRIGHT_CODEGEN_GPU_MACHINE_H
 
 #include "codegen/GpuChips.h"
+#include "codegen/gpu/JointUnit.h"
 #include "codegen/gpu/MatrixOp.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
@@ -61,6 +62,9 @@ public:
   /// The shape and the register layouts of the matrix operation for operands of the type, f32,
   /// bf16 or f16; none if the chip multiplies such element by element.
   virtual std::optional<MatrixOp> getMatrixOp(mlir::Type element) const = 0;
+  /// The matrix operations for operands of the type that all warps execute together; null if there
+  /// are none.
+  virtual JointUnit *getJointUnit(mlir::Type /*element*/) { return nullptr; }
   /// Whether accumulators are a right operand of the next product, or else a left one.
   virtual bool chainsRight() const = 0;
   /// Registers of a fragment that has `matrices`, of type `element`, from shared memory: lane

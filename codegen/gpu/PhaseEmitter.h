@@ -13,6 +13,7 @@
 //   EmitLinalg.cpp       elementwise work, reductions
 //   TileAccess.cpp       elements of tiles, barriers
 //   EmitContraction.cpp  products on matrix units
+//   EmitJoint.cpp        products that all warps compute together
 //   EmitDecay.cpp        scans, decays, triangular systems
 //   EmitLargest.cpp      sorted lists of the largest scores
 //
@@ -42,6 +43,7 @@ struct Tile {
   llvm::SmallVector<int64_t> strides; ///< In elements, of a tile in shared memory.
   Span span{0, 0, 0};                 ///< The bytes that an access may touch.
   mlir::Type element;
+  Panels panels;                            ///< Of a tile in shared memory that lies in such.
   const Layout *layout = nullptr;           ///< Of a tile in registers.
   llvm::SmallVector<mlir::Value> registers; ///< Its elements, in the order of the layout's.
 
@@ -93,7 +95,7 @@ private:
   /// The tile in the home of the value.
   Tile getHome(mlir::Value value);
   /// A tile at a byte offset of shared memory.
-  Tile getShared(int64_t offset, mlir::RankedTensorType type);
+  Tile getShared(int64_t offset, mlir::RankedTensorType type, Panels panels = {});
   /// Announces what comes next, and waits for other threads if it must.
   void access(llvm::ArrayRef<Span> reads, llvm::ArrayRef<Span> writes);
   /// A barrier, after what the thread copies asynchronously.
@@ -161,16 +163,18 @@ private:
   // EmitContraction.cpp
   void emitProduct(LinalgLoops &loops, const Product &product);
   struct Factor;
-  bool canLoadMatrices(const Factor &factor, const std::array<int64_t, 2> &origin) const;
-  llvm::SmallVector<mlir::Value> loadMatrices(const Factor &factor,
-                                              const std::array<int64_t, 2> &origin,
+  bool canLoadMatrices(const Factor &factor, const Origin &origin) const;
+  llvm::SmallVector<mlir::Value> loadMatrices(const Factor &factor, const Origin &origin,
                                               llvm::ArrayRef<Digit> matrices, mlir::Value shift);
-  llvm::SmallVector<mlir::Value>
-  readFragment(const Factor &factor, const std::array<int64_t, 2> &origin, mlir::Value shift);
-  llvm::SmallVector<llvm::SmallVector<mlir::Value>> readFragments(const Factor &factor,
-                                                                  std::array<int64_t, 2> origin,
-                                                                  const Digit &step,
-                                                                  mlir::Value shift);
+  llvm::SmallVector<mlir::Value> readFragment(const Factor &factor, const Origin &origin,
+                                              mlir::Value shift);
+  llvm::SmallVector<llvm::SmallVector<mlir::Value>>
+  readFragments(const Factor &factor, Origin origin, const Digit &step, mlir::Value shift);
+  void addProduct(LinalgLoops &loops, const Product &product, llvm::SmallVector<mlir::Value> &sums);
+
+  // EmitJoint.cpp
+  void addJointProduct(LinalgLoops &loops, const Product &product,
+                       llvm::MutableArrayRef<mlir::Value> sums);
 
   // EmitDecay.cpp
   mlir::LogicalResult emitScan(tile::ScanOp op);

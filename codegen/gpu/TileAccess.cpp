@@ -21,12 +21,25 @@ void PhaseEmitter::access(ArrayRef<Span> reads, ArrayRef<Span> writes) {
 void PhaseEmitter::wait() {
   if (copiesInFlight)
     k.machine.waitForCopies(k.b);
+  if (JointUnit *unit = homes.getJointUnit(); unit && (copiesInFlight || hazards.writesPanels()))
+    unit->releaseWrites(k.b);
   copiesInFlight = false;
   k.machine.barrier(k.b);
   hazards.clear();
 }
 
+/// The formula of JointUnit.h, in elements. The pieces change places in the column alone.
+static Value getPanelOffset(KernelBuilder &k, const Panels &panels, Value row, Value column) {
+  int64_t width = panels.getWidth(), pieces = panels.rowBytes / 16, unchanged = 8 / pieces;
+  Value panel = k.scale(k.divide(column, width), panels.panelBytes / 2);
+  Value flip = k.scale(k.remainder(k.divide(row, unchanged), pieces), 8);
+  Value at = arith::XOrIOp::create(k.b, k.remainder(column, width), flip);
+  return k.add(k.add(panel, k.scale(row, width)), at);
+}
+
 Value PhaseEmitter::getOffset(const Tile &tile, ArrayRef<Value> position) {
+  if (tile.panels)
+    return getPanelOffset(k, tile.panels, position[0], position[1]);
   Value offset = k.constant(0);
   for (auto [at, stride] : llvm::zip_equal(position, tile.strides))
     offset = k.add(offset, k.scale(at, stride));
@@ -149,7 +162,7 @@ void PhaseEmitter::copy(const Tile &source, Tile &destination) {
 // Homes
 //===----------------------------------------------------------------------===//
 
-Tile PhaseEmitter::getShared(int64_t offset, RankedTensorType type) {
+Tile PhaseEmitter::getShared(int64_t offset, RankedTensorType type, Panels panels) {
   Tile tile;
   tile.pointer =
       LLVM::GEPOp::create(k.b, shared.getType(), k.b.getI8Type(), shared,
@@ -158,6 +171,11 @@ Tile PhaseEmitter::getShared(int64_t offset, RankedTensorType type) {
   tile.element = type.getElementType();
   tile.strides = getTileStrides(tile.shape, tile.element);
   tile.span = {0, offset, offset + getTileBytes(type)};
+  if (panels) {
+    tile.panels = panels;
+    tile.strides = {panels.getWidth(), 1};
+    tile.span = {0, offset, offset + getTileBytes(type, panels), /*isPanels=*/true};
+  }
   return tile;
 }
 
@@ -170,7 +188,8 @@ Tile PhaseEmitter::getHome(Value value) {
     tile.registers.resize(layout->registers.size());
     return tile;
   }
-  return getShared(homes.getOffset(value), cast<RankedTensorType>(value.getType()));
+  return getShared(homes.getOffset(value), cast<RankedTensorType>(value.getType()),
+                   homes.getPanels(value));
 }
 
 Tile PhaseEmitter::getTile(Value value) {
