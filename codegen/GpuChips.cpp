@@ -65,6 +65,7 @@ static std::string getName(MatrixUnit unit) {
 static std::string getName(NarrowMatrixUnit unit) {
   switch (unit) {
   case NarrowMatrixUnit::Mma16:
+  case NarrowMatrixUnit::Wgmma16:
     return "mma.sync m16n8k16";
   case NarrowMatrixUnit::Mfma16:
     return "v_mfma_f32_16x16x16";
@@ -75,6 +76,8 @@ static std::string getName(NarrowMatrixUnit unit) {
   llvm_unreachable("a unit without a name");
 }
 
-std::string mix::getInstructionName(const GpuChip &chip, bool isF32) {
+std::string mix::getInstructionName(const GpuChip &chip, bool isF32, bool isJoint) {
+  if (isJoint)
+    return "wgmma m64nNk16";
   return isF32 ? getName(chip.matrix) : getName(chip.narrowMatrix);
 }

@@ -56,9 +56,9 @@ llvm::ArrayRef<GpuChip> getGpuChips();
 /// The row of that name, or null.
 const GpuChip *findGpuChip(llvm::StringRef name);
 
-/// The instruction by which a chip multiplies matrices of f32, or of 16-bit reals: "mma.sync
-/// m16n8k16".
-std::string getInstructionName(const GpuChip &chip, bool isF32);
+/// The instruction by which a warp of a chip multiplies matrices of f32, or of 16-bit reals:
+/// "mma.sync m16n8k16"; or by which its warps do so together.
+std::string getInstructionName(const GpuChip &chip, bool isF32, bool isJoint);
 
 /// The names of all rows, for messages: "sm_80, sm_86, ...".
 std::string getGpuChipNames();

@@ -46,11 +46,12 @@ static void reportProducts(func::FuncOp phase, const Homes &homes, const GpuChip
     if (!isa<linalg::ContractOp>(op))
       return;
     const Product *product = homes.getProduct(op);
-    std::string instruction = product ? getInstructionName(chip, product->element.isF32()) +
-                                            (product->element.isBF16()  ? " on bf16"
-                                             : product->element.isF16() ? " on f16"
-                                                                        : "")
-                                      : "fused multiply-adds";
+    std::string instruction =
+        product ? getInstructionName(chip, product->element.isF32(), homes.isJoint(op)) +
+                      (product->element.isBF16()  ? " on bf16"
+                       : product->element.isF16() ? " on f16"
+                                                  : "")
+                : "fused multiply-adds";
     auto found = llvm::find_if(result.products, [&](const ProductReport &known) {
       return known.instruction == instruction;
     });
@@ -100,7 +101,7 @@ static int64_t countCarried(scf::ForOp loop, const Homes &homes) {
   return registers;
 }
 
-static PhaseReport reportPhase(func::FuncOp phase, const Machine &machine) {
+static PhaseReport reportPhase(func::FuncOp phase, Machine &machine) {
   PhaseReport result;
   result.name = phase.getName().str();
   result.threads = machine.chip.threads;

@@ -45,11 +45,12 @@ static std::optional<Target> parseTarget(StringRef text) {
 
 bool Gpu::isTarget(StringRef target) { return parseTarget(target).has_value(); }
 
-/// The row of the table for a chip: its own, else that of the highest architecture of NVIDIA below
-/// whose kernels later chips run too.
+/// The row of the table for a chip: its own, that with all instructions of the chip first, else that
+/// of the highest architecture of NVIDIA below whose kernels later chips run too.
 static Expected<std::string> chooseChip(StringRef name) {
-  if (findGpuChip(name))
-    return name.str();
+  for (const std::string &own : {name.str() + "a", name.str()})
+    if (findGpuChip(own))
+      return own;
   auto getArchitecture = [](StringRef name) {
     int64_t number = 0; // "sm_90a" has none: no other chip runs its kernels
     return name.consume_front("sm_") && !name.getAsInteger(10, number) ? number : 0;

@@ -39,6 +39,7 @@ class Chip:
 CHIPS = {
     "sm_80": Chip(128, 65536, 255, 164 << 10, 1 << 10, 16, None),
     "sm_90": Chip(128, 65536, 255, 228 << 10, 1 << 10, 16, None),
+    "sm_90a": Chip(128, 65536, 255, 228 << 10, 1 << 10, 16, None),
     "gfx90a": Chip(256, 512 * 256, 512, 64 << 10, 0, 8, None),
     "gfx942": Chip(256, 512 * 256, 512, 64 << 10, 0, 8, "gfx942"),
 }
@@ -147,7 +148,7 @@ def count(lines, pattern):
 
 
 def count_matrix(lines):
-    return count(lines, r"\bw?g?mma\.|^v_w?mfma_|^v_wmma_")
+    return count(lines, r"\bmma\.sync|^wgmma\.mma_async|^v_w?mfma_|^v_wmma_")
 
 
 def count_wide(lines):
