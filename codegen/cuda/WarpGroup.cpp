@@ -128,7 +128,7 @@ static void buildStep(ImplicitLocOpBuilder &b, Type element, const gpu::JointSte
     if (index > 0)
       text += ", $" + std::to_string(next++);
   }
-  buildAssembly(b, text + ";\n}\n", sums, operands, constraints);
+  buildAssembly(b, text + "; }", sums, operands, constraints);
 }
 
 void WarpGroup::multiply(ImplicitLocOpBuilder &b, Type element, ArrayRef<gpu::JointStep> steps,

@@ -1,6 +1,6 @@
 /* A kernel on an NVIDIA GPU, called from C on a stream:
  *
- *   mixc compile examples/gated_delta_rule.mix --size K=16,V=24 --target sm_80,sm_90 -o out
+ *   mixc compile examples/gated_delta_rule.mix --size K=16,V=24 --target sm_80,sm_90a -o out
  *   cc -Iout -I/usr/local/cuda/include examples/c/stream.c out/gated_delta_rule_chunked.o \
  *      -lmixwright_runtime -lcuda -lm -lpthread
  *

@@ -38,14 +38,17 @@ static int is_for(const mixwright_kernel *kernel, const mw_device *device) {
   return kernel->image && kernel->image->device_type == device->driver->device_type;
 }
 
-/* How well an image suits a device: more is better, 0 not at all. */
+/* How well an image suits a device: more is better, 0 not at all. Of two for the very
+ * architecture, the one that no other runs has instructions that the other lacks ("sm_90a"). */
 static int rate(const mixwright_kernel *kernel, const mw_device *device) {
+  const mixwright_image *image = kernel->image;
   if (!is_for(kernel, device))
     return 0;
-  if (strcmp(kernel->target, device->chip) == 0)
-    return INT32_MAX;
-  int is_older = kernel->image->architecture <= device->architecture;
-  return kernel->image->is_portable && is_older ? kernel->image->architecture : 0;
+  int is_own = image->architecture ? image->architecture == device->architecture
+                                   : strcmp(kernel->target, device->chip) == 0;
+  if (!image->is_portable)
+    return is_own ? INT32_MAX : 0;
+  return image->architecture <= device->architecture ? image->architecture : 0;
 }
 
 static mixwright_status fail_all(const mixwright_kernel *kernel, const mw_device *device) {

@@ -50,13 +50,13 @@ int Driver::countDevices() const {
 // Modules
 //===----------------------------------------------------------------------===//
 
-/// Whether the devices run code that was compiled for a chip.
+/// Whether the devices run code that was compiled for a chip. Those of NVIDIA run code for earlier
+/// ones; that for "sm_90a" is for sm_90 alone.
 static bool runs(StringRef device, StringRef chip) {
   int own, other;
-  if (device.consume_front("sm_") && chip.consume_front("sm_") && !device.getAsInteger(10, own) &&
-      !chip.getAsInteger(10, other))
-    return other <= own;
-  return device == chip;
+  if (!device.consume_front("sm_") || !chip.consume_front("sm_") || chip.consume_back("a"))
+    return device == chip;
+  return !device.getAsInteger(10, own) && !chip.getAsInteger(10, other) && other <= own;
 }
 
 Result Driver::load(int device, const char *image, Module *&module) {

@@ -139,7 +139,7 @@ TEST_P(Launch, TheImageForTheChip) {
   };
   expect("sm_80", "sm_80");
   expect("sm_86", "sm_80"); // PTX for an earlier one
-  expect("sm_90", "sm_90");
+  expect("sm_90", "sm_90a");
   expect("sm_100", "sm_90"); // never sm_90a, which runs nowhere else
   expect("sm_75", "kernel 'twice' does not run on CUDA device 6, which is sm_75: it was compiled "
                   "for sm_80, sm_90, sm_90a, gfx942");

@@ -85,13 +85,13 @@ TEST_F(RejectLaunch, MoreTokensThanADeviceCounts) {
 
 TEST_F(RejectLaunch, ImageThatTheDriverRefuses) {
   Setting fault("MIXWRIGHT_FAKE_FAULT", "cuModuleLoadData=200");
-  expect(MIXWRIGHT_DEVICE_ERROR, "CUDA device 1 refuses the code of kernel 'twice' for sm_90: "
+  expect(MIXWRIGHT_DEVICE_ERROR, "CUDA device 1 refuses the code of kernel 'twice' for sm_90a: "
                                  "CUDA_ERROR_INVALID_IMAGE");
 }
 
 TEST_F(RejectLaunch, NoMemoryForTheImage) {
   Setting fault("MIXWRIGHT_FAKE_FAULT", "cuModuleLoadData=2");
-  expect(MIXWRIGHT_OUT_OF_MEMORY, "CUDA device 1 refuses the code of kernel 'twice' for sm_90: "
+  expect(MIXWRIGHT_OUT_OF_MEMORY, "CUDA device 1 refuses the code of kernel 'twice' for sm_90a: "
                                   "CUDA_ERROR_OUT_OF_MEMORY");
 }
 
