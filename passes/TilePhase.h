@@ -17,6 +17,7 @@
 //  * TilePrefix.cpp    prefixes along rows and along keys;
 //  * TileSizes.cpp     how large tiles are;
 //  * TileStream.cpp    reductions over keys, block by block;
+//  * TileReductions.cpp  those without the maximum of a softmax;
 //  * TileLargest.cpp   selections over keys, and along feature axes;
 //  * TileKeys.cpp      the loops over keys, and masks;
 //  * TileSplit.cpp     reductions over all tokens of a step form, in parts;
@@ -373,17 +374,19 @@ private:
   KeyJob makeJob(mlir::Operation *op, llvm::ArrayRef<llvm::StringRef> reduced, mlir::Value mask,
                  bool isSingly = false);
   void addSources(StreamedReductionOp op, std::vector<KeyJob> &jobs);
-  void addReduction(ReduceOp op, std::vector<KeyJob> &jobs);
   void addJobs(mlir::Operation *op, std::vector<KeyJob> &jobs);
   llvm::SmallVector<Tile> onlineStep(const KeyBlock &block, const KeyJob &job,
                                      llvm::ArrayRef<Tile> carried);
-  Tile foldStep(const KeyBlock &block, const KeyJob &job, const Tile &carried);
   llvm::SmallVector<Tile> runStep(const KeyBlock &block, const KeyJob &job,
                                   llvm::ArrayRef<Tile> carried);
   void runTerm(KeyJob &job);
   void runJobs(llvm::ArrayRef<KeyJob *> jobs);
   void finishSources(StreamedReductionOp op, llvm::ArrayRef<KeyJob> jobs);
   void emitStream(mlir::Operation *op);
+
+  // TileReductions.cpp
+  void addReduction(ReduceOp op, std::vector<KeyJob> &jobs);
+  Tile foldStep(const KeyBlock &block, const KeyJob &job, const Tile &carried);
 
   // TileSplit.cpp: reductions in parts
   void emitSplit(mlir::scf::ForallOp grid);
