@@ -13,6 +13,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "passes/Blocks.h"
 #include "passes/Build.h"
 #include "passes/Lift.h"
@@ -392,6 +393,53 @@ LogicalResult Normalizer::run() {
 LogicalResult normalizeRecurrence(ForOp loop) { return Normalizer(loop).run(); }
 
 //===----------------------------------------------------------------------===//
+// Recurrences by blocks
+//===----------------------------------------------------------------------===//
+
+/// A recurrence in which nothing is frozen is one without blocks.
+static void dropUnusedBlock(ForOp loop) {
+  unsigned numStates = loop.getNumStates();
+  for (unsigned n = 0; n < numStates; ++n)
+    if (!loop.getFrozen(n).use_empty())
+      return;
+  loop.getBody().front().eraseArguments(1 + numStates, numStates);
+  loop.removeBlockAttr();
+}
+
+/// Reductions over other tokens that need no state are made in front of the loop, as those of other
+/// recurrences are: a block knows its own tokens only.
+static LogicalResult hoistWalks(ForOp loop) {
+  Block &body = loop.getBody().front();
+  SmallVector<std::pair<Value, unsigned>> roots;
+  for (BlockArgument argument : body.getArguments().drop_front())
+    roots.push_back({argument, 0});
+  Dependence dependence(body, roots, /*numBits=*/1);
+  OpBuilder builder(loop);
+  Lifter lifter(builder, loop, chooseWalkAxis(loop), getWalkSize(loop));
+  StringRef space = loop.getSpace();
+  for (auto reduce : llvm::make_early_inc_range(body.getOps<ReduceOp>())) {
+    Value result = reduce.getResult();
+    bool isWalk = llvm::any_of(reduce.getAxes().getAsValueRange<StringAttr>(), isIndexAxis);
+    if (!isWalk || dependence.get(result).any() || llvm::any_of(getAxes(result), isIndexAxis))
+      continue;
+    Value lifted = lifter.liftFully(result);
+    if (!lifted)
+      return failure();
+    RankedTensorType bound = renameAxis(lifted.getType(), lifter.getAxis(), space);
+    Value rows = BindOp::create(builder, result.getLoc(), bound, lifted,
+                                builder.getStringAttr(lifter.getAxis()));
+    OpBuilder inside(reduce);
+    result.replaceAllUsesWith(ReadOp::create(inside, result.getLoc(), result.getType(), rows,
+                                             builder.getStrArrayAttr({space}), loop.getPosition()));
+  }
+  SmallVector<Operation *> ops(llvm::make_pointer_range(body.without_terminator()));
+  for (Operation *op : llvm::reverse(ops))
+    if (isOpTriviallyDead(op))
+      op->erase();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // The pass
 //===----------------------------------------------------------------------===//
 
@@ -411,6 +459,10 @@ namespace {
 struct NormalizeRecurrences : impl::NormalizeRecurrencesBase<NormalizeRecurrences> {
   void runOnOperation() override {
     while (ForOp loop = findUnclassified(getOperation())) {
+      if (loop.getBlock())
+        dropUnusedBlock(loop);
+      if (loop.getBlock() && failed(hoistWalks(loop)))
+        return signalPassFailure();
       Normalizer normalizer(loop);
       for (const Stratum &stratum : normalizer.getStrata()) {
         numAffine += stratum.isAffine;
