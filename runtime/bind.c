@@ -19,8 +19,7 @@
 |* The kernel itself
 \*===----------------------------------------------------------------------===*/
 
-/* Whether the size of a space follows from the position. */
-static int is_history(const mixwright_kernel *kernel, int32_t space) {
+int mw_is_history(const mixwright_kernel *kernel, int32_t space) {
   for (; kernel->spaces[space].base >= 0; space = kernel->spaces[space].base)
     if (kernel->spaces[space].block <= 0)
       return 1;
@@ -29,7 +28,7 @@ static int is_history(const mixwright_kernel *kernel, int32_t space) {
 
 static int is_valid_cache(const mixwright_kernel *kernel, const mixwright_arg *arg) {
   int valid = kernel->cache_block > 0 && arg->rank > 0 && arg->dims[0].size < 0 &&
-              is_history(kernel, arg->dims[0].space) &&
+              mw_is_history(kernel, arg->dims[0].space) &&
               kernel->spaces[arg->dims[0].space].block <= 0 && arg->window >= 0 &&
               arg->num_sources >= 0 && (arg->num_sources == 0 || arg->sources);
   for (int32_t d = 1; valid && d < arg->rank; ++d)
@@ -47,7 +46,7 @@ static int is_valid_arg(const mixwright_kernel *kernel, const mixwright_arg *arg
   for (int32_t d = 0; valid && d < arg->rank; ++d) {
     const mixwright_dim *dim = &arg->dims[d];
     int by_space = dim->size == -1 && dim->space >= 0 && dim->space < kernel->num_spaces &&
-                   (may_have_history || !is_history(kernel, dim->space));
+                   (may_have_history || !mw_is_history(kernel, dim->space));
     valid = dim->axis && (by_space || dim->size > 0);
   }
   if (valid && arg->kind == MIXWRIGHT_CACHE)
@@ -75,7 +74,7 @@ static mixwright_status check_spaces(const mixwright_kernel *kernel) {
       return mw_fail(MIXWRIGHT_INVALID_KERNEL,
                      "kernel '%s': space '%s' follows from a space that does not precede it",
                      kernel->mixer, space->name);
-    if (positions != 1 && (positions > 1 || is_history(kernel, n)))
+    if (positions != 1 && (positions > 1 || mw_is_history(kernel, n)))
       return mw_fail(MIXWRIGHT_INVALID_KERNEL,
                      "kernel '%s': expected one position for space '%s', got %d", kernel->mixer,
                      space->name, positions);
@@ -191,7 +190,7 @@ static mixwright_status bind_block_spaces(mw_progress *call) {
     const mixwright_space *space = &kernel->spaces[n];
     if (call->binding->starts && !call->binding->shared[n])
       continue; /* cu_seqlens gave the sizes */
-    if (is_history(kernel, n))
+    if (mw_is_history(kernel, n))
       continue; /* each sequence has its own */
     if (space->block <= 0) {
       if (sizes[n] < 0)

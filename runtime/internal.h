@@ -149,6 +149,9 @@ mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensor
                          int32_t num_tensors, const mixwright_options *options, DLDevice device,
                          mw_binding *binding);
 
+/* Whether the size of a space of the kernel follows from the position. */
+int mw_is_history(const mixwright_kernel *kernel, int32_t space);
+
 /* Checks that a caller's workspace is large enough and aligned. */
 mixwright_status mw_check_workspace(const void *workspace, size_t bytes, const mw_binding *binding);
 void mw_unbind(mw_binding *binding);

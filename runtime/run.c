@@ -73,6 +73,26 @@ static entry_tasks find_entry(const phase_run *run, int64_t task) {
   return found;
 }
 
+typedef struct {
+  int64_t head, feature_block, token_block;
+} instance_task;
+
+/* A task of an entry. Those of a head follow each other, since they may read the same rows; but
+ * blocks of all tokens, which are rows of caches, are read once, and rows of several heads may be
+ * neighbours: there all heads go through a block first. */
+static instance_task find_task(const phase_run *run, const entry_tasks *tasks, int64_t number) {
+  int32_t space = run->phase->space;
+  int64_t features = run->phase->feature_blocks;
+  if (space >= 0 && mw_is_history(run->kernel, space)) {
+    int64_t per_block = tasks->per_head / tasks->token_blocks * count_heads(run);
+    int64_t within = number % per_block;
+    return (instance_task){within / features, within % features, number / per_block};
+  }
+  int64_t block = number % tasks->per_head;
+  return (instance_task){number / tasks->per_head, block / tasks->token_blocks,
+                         block % tasks->token_blocks};
+}
+
 /* What a thread keeps behind its scratch: the instance that it is at. */
 typedef struct {
   mw_entry entry;
@@ -133,14 +153,13 @@ static void run_range(void *argument, int64_t begin, int64_t end) {
       view.paging = at.entry.paging;
       located = -1;
     }
-    int64_t head = (task - tasks.begin) / tasks.per_head;
-    int64_t block = (task - tasks.begin) % tasks.per_head;
-    if (head != located)
-      locate_head(run, &at, (located = head) * count_heads_each(run));
-    int64_t token_block = block % tasks.token_blocks;
+    instance_task own = find_task(run, &tasks, task - tasks.begin);
+    if (own.head != located)
+      locate_head(run, &at, (located = own.head) * count_heads_each(run));
+    int64_t token_block = own.token_block;
     if (phase->last_first)
       token_block = tasks.token_blocks - 1 - token_block;
-    phase->run(&view, block / tasks.token_blocks, token_block, scratch);
+    phase->run(&view, own.feature_block, token_block, scratch);
   }
   ASAN_UNPOISON_MEMORY_REGION(scratch + phase->scratch_bytes, beyond);
 }

@@ -313,26 +313,63 @@ static int64_t chooseVectorsAtOnce(PhaseEmitter::LinalgLoops &loops) {
   return getVectorsAtOnce(loops, 2 * kVectorsAtOnce);
 }
 
+/// Reads what `vectors` neighbouring vectors take from operands that are the same all along `loop`,
+/// per vector and operand; null for other operands.
+static SmallVector<SmallVector<Value>> holdVectors(KernelBuilder &k,
+                                                   PhaseEmitter::LinalgLoops &loops, int64_t loop,
+                                                   SmallVector<Value> position, int64_t vectors) {
+  SmallVector<SmallVector<Value>> held(vectors, SmallVector<Value>(loops.operands.size()));
+  for (unsigned operand = 0, e = loops.op.getNumDpsInputs(); operand < e; ++operand) {
+    if (loops.isUniform(operand) || loops.accesses[operand].usesLoop(loop) ||
+        loops.op.getBlock()->getArgument(operand).use_empty())
+      continue;
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      position[loops.vector] = k.constant(vector * loops.width);
+      held[vector][operand] =
+          k.read(loops.operands[operand], loops.offset(k, operand, position), loops.width);
+    }
+  }
+  return held;
+}
+
 void PhaseEmitter::emitParallel(LinalgLoops &loops) {
   SmallVector<int64_t> order = loops.getLoops(utils::IteratorType::parallel);
   SmallVector<Value> position(loops.sizes.size());
-  auto emitAt = [&](Value iv, int64_t vectors) {
-    for (int64_t vector = 0; vector < vectors; ++vector) {
-      if (loops.vector >= 0)
-        position[loops.vector] = k.add(iv, k.constant(vector * loops.width));
-      SmallVector<Value> values = emitBody(loops, position, {});
-      for (auto [index, value] : llvm::enumerate(values))
-        k.write(k.broadcast(value, loops.width), loops.results[index],
-                loops.resultOffset(k, index, position));
-    }
+  auto emitAt = [&](Value iv) {
+    if (loops.vector >= 0)
+      position[loops.vector] = iv;
+    SmallVector<Value> values = emitBody(loops, position, {});
+    for (auto [index, value] : llvm::enumerate(values))
+      k.write(k.broadcast(value, loops.width), loops.results[index],
+              loops.resultOffset(k, index, position));
   };
   if (loops.vector < 0)
-    return forEach(k, loops.sizes, order, -1, 1, position, [&] { emitAt({}, 1); });
-  int64_t vectors = chooseVectorsAtOnce(loops);
-  forEach(k, loops.sizes, ArrayRef(order).drop_back(), -1, 1, position, [&] {
+    return forEach(k, loops.sizes, order, -1, 1, position, [&] { emitAt({}); });
+  int64_t vectors = chooseVectorsAtOnce(loops), size = loops.sizes[loops.vector];
+  ArrayRef<int64_t> outer = ArrayRef(order).drop_back();
+  if (vectors > 1 && vectors * loops.width == size && !outer.empty()) {
+    // What all rows need stays in registers.
+    int64_t row = outer.back();
+    return forEach(k, loops.sizes, outer.drop_back(), -1, 1, position, [&] {
+      SmallVector<SmallVector<Value>> shared = holdVectors(k, loops, row, position, vectors);
+      k.loop(0, loops.sizes[row], 1, [&](Value iv) {
+        position[row] = iv;
+        loops.hold(k, position);
+        for (int64_t vector = 0; vector < vectors; ++vector) {
+          for (auto [own, other] : llvm::zip_equal(loops.held, shared[vector]))
+            if (other)
+              own = other;
+          emitAt(k.constant(vector * loops.width));
+        }
+      });
+    });
+  }
+  forEach(k, loops.sizes, outer, -1, 1, position, [&] {
     loops.hold(k, position);
-    k.loop(0, loops.sizes[loops.vector], vectors * loops.width,
-           [&](Value iv) { emitAt(iv, vectors); });
+    k.loop(0, size, vectors * loops.width, [&](Value iv) {
+      for (int64_t vector = 0; vector < vectors; ++vector)
+        emitAt(k.add(iv, k.constant(vector * loops.width)));
+    });
   });
 }
 
@@ -402,87 +439,5 @@ void PhaseEmitter::emitReduction(LinalgLoops &loops) {
       for (auto [n, out] : llvm::enumerate(sums))
         k.write(results[block * sums.size() + n], loops.results[out],
                 loops.resultOffset(k, out, atBlock(block)));
-  });
-}
-
-namespace {
-/// How lanes are combined to one value, and the value that changes nothing.
-struct LaneCombiner {
-  vector::CombiningKind kind;
-  TypedAttr neutral;
-};
-} // namespace
-
-static LaneCombiner getLaneCombiner(OpBuilder &b, Operation *op, Type element) {
-  using Kind = vector::CombiningKind;
-  auto real = [&](double value) { return b.getFloatAttr(element, value); };
-  auto integer = [&](const APInt &value) { return b.getIntegerAttr(element, value); };
-  double infinity = std::numeric_limits<double>::infinity();
-  unsigned bits = element.isIndex() ? 64 : element.getIntOrFloatBitWidth();
-  return llvm::TypeSwitch<Operation *, LaneCombiner>(op)
-      .Case([&](arith::AddFOp) { return LaneCombiner{Kind::ADD, real(0)}; })
-      .Case([&](arith::MulFOp) { return LaneCombiner{Kind::MUL, real(1)}; })
-      .Case([&](arith::MaximumFOp) { return LaneCombiner{Kind::MAXIMUMF, real(-infinity)}; })
-      .Case([&](arith::MinimumFOp) { return LaneCombiner{Kind::MINIMUMF, real(infinity)}; })
-      .Case([&](arith::MaxNumFOp) { return LaneCombiner{Kind::MAXNUMF, real(-infinity)}; })
-      .Case([&](arith::MinNumFOp) { return LaneCombiner{Kind::MINNUMF, real(infinity)}; })
-      .Case([&](arith::MulIOp) { return LaneCombiner{Kind::MUL, integer(APInt(bits, 1))}; })
-      .Case([&](arith::MaxSIOp) {
-        return LaneCombiner{Kind::MAXSI, integer(APInt::getSignedMinValue(bits))};
-      })
-      .Case([&](arith::MinSIOp) {
-        return LaneCombiner{Kind::MINSI, integer(APInt::getSignedMaxValue(bits))};
-      })
-      .Case(
-          [&](arith::AndIOp) { return LaneCombiner{Kind::AND, integer(APInt::getAllOnes(bits))}; })
-      .Case([&](arith::OrIOp) { return LaneCombiner{Kind::OR, integer(APInt(bits, 0))}; })
-      .Default([&](Operation *) { return LaneCombiner{Kind::ADD, integer(APInt(bits, 0))}; });
-}
-
-/// Lanes along a reduction: partial results per lane, combined at the end. The lanes
-/// of the last vector that lie beyond the loop keep their partial result.
-void PhaseEmitter::emitLaneReduction(LinalgLoops &loops) {
-  SmallVector<int64_t> outer = loops.getLoops(utils::IteratorType::parallel);
-  SmallVector<int64_t> inner = loops.getLoops(utils::IteratorType::reduction);
-  llvm::erase(inner, loops.vector);
-  unsigned numInputs = loops.op.getNumDpsInputs();
-  SmallVector<unsigned> sums = loops.getReducedResults();
-  int64_t size = loops.sizes[loops.vector], whole = size / k.lanes * k.lanes;
-  SmallVector<LaneCombiner> combiners;
-  SmallVector<Value> neutral;
-  for (unsigned out : sums) {
-    combiners.push_back(
-        getLaneCombiner(k.b, getCombiner(loops.op, out), loops.results[out].element));
-    Value one = arith::ConstantOp::create(k.b, k.loc, combiners.back().neutral);
-    neutral.push_back(k.broadcast(one, k.lanes));
-  }
-  SmallVector<Value> position(loops.sizes.size());
-  auto accumulate = [&](ValueRange carried) { return emitReducingBody(loops, position, carried); };
-  forEach(k, loops.sizes, outer, -1, 1, position, [&] {
-    SmallVector<Value> partial =
-        reduceLoops(k, loops.sizes, inner, position, neutral, [&](ValueRange carried) {
-          SmallVector<Value> lanes =
-              k.loopCarrying(0, whole, k.lanes, carried, [&](Value iv, ValueRange inside) {
-                position[loops.vector] = iv;
-                return accumulate(inside);
-              });
-          if (whole == size)
-            return lanes;
-          position[loops.vector] = k.constant(whole);
-          SmallVector<Value> last = accumulate(lanes);
-          Value mask = k.mask(k.constant(size - whole));
-          for (auto [kept, value] : llvm::zip_equal(lanes, last))
-            value = arith::SelectOp::create(k.b, k.loc, mask, value, kept);
-          return last;
-        });
-    for (auto [n, out] : llvm::enumerate(sums)) {
-      Value initial =
-          k.read(loops.operands[numInputs + out], loops.offset(k, numInputs + out, position), 1);
-      auto flags = isa<FloatType>(loops.results[out].element) ? arith::FastMathFlags::reassoc
-                                                              : arith::FastMathFlags::none;
-      Value total =
-          vector::ReductionOp::create(k.b, k.loc, combiners[n].kind, partial[n], initial, flags);
-      k.write(total, loops.results[out], loops.resultOffset(k, out, position));
-    }
   });
 }

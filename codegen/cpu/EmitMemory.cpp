@@ -61,8 +61,8 @@ static SmallVector<Value> append(ValueRange position, Value last) {
   return all;
 }
 
-/// Whether the view is an argument of that kind: one that the caller may leave out.
-static bool isOptional(Value view, StringRef kind) {
+/// Whether the view is an argument of that kind.
+static bool isOfKind(Value view, StringRef kind) {
   auto argument = cast<BlockArgument>(view);
   auto phase = cast<func::FuncOp>(argument.getOwner()->getParentOp());
   auto attr = phase.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "mix.kind");
@@ -74,6 +74,18 @@ static Value isNull(KernelBuilder &k, const View &view) {
   return LLVM::ICmpOp::create(k.b, k.loc, LLVM::ICmpPredicate::eq, view.pointer, null);
 }
 
+/// How many tiles after this one is what is asked for. Blocks of a cache have few rows, since they
+/// lie in one page each, and a round then takes too little time to wait for memory.
+static int64_t getTilesAhead(tile::LoadOp op, const Tile &tile) {
+  constexpr int64_t bytesAhead = 1 << 13;
+  if (tile.rank() < 2 || tile.shape.front() == 1 || !isOfKind(op.getView(), "cache"))
+    return 1;
+  int64_t bytes = getStorageBytes(tile.element);
+  for (int64_t size : tile.shape)
+    bytes *= size;
+  return llvm::divideCeil(bytesAhead, bytes);
+}
+
 LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
   auto found = views.find(op.getView());
   if (found == views.end())
@@ -81,7 +93,7 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
   Tile tile = tiles[op.getResult()] = getPlace(op, 0);
   const View &view = found->second;
   Window window(k, view, op.getOffsets(), scalars, tile.shape,
-                isOptional(op.getView(), "state_in") ? isNull(k, view) : Value());
+                isOfKind(op.getView(), "state_in") ? isNull(k, view) : Value());
   int64_t size = tile.rank() ? tile.shape.back() : 1;
   Extent extent = window.lastExtent();
   auto fill = [&](ValueRange position) {
@@ -92,9 +104,13 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
   Tile there = getInView(k, tile, view, window.origin());
   if ((view.lastIsUnit || tile.rank() == 1) && isRowByRow(op, op.getOffsets(), tile.shape)) {
     Tile next = there;
-    Value distance = k.scale(k.stride(there, 0), there.shape.front());
+    int64_t tilesAhead = getTilesAhead(op, tile);
+    Value distance = k.scale(k.stride(there, 0), tilesAhead * there.shape.front());
     next.pointer = k.address(there.pointer, there.element, distance);
-    prefetches.add(k, op->getBlock(), next, /*isWritten=*/false);
+    if (tilesAhead > 1)
+      askForTile(k, next, /*isWritten=*/false);
+    else
+      prefetches.add(k, op->getBlock(), next, /*isWritten=*/false);
   } else if (view.lastIsUnit && tile.rank() > 1 && isa<scf::ForallOp>(op->getParentOp())) {
     askForRows(k, there, /*isWritten=*/false);
   }
@@ -193,7 +209,7 @@ LogicalResult PhaseEmitter::emitStore(tile::StoreOp op) {
       k.ifThen(k.negate(done->second), emit);
     return success();
   }
-  if (!isOptional(op.getView(), "state_out")) {
+  if (!isOfKind(op.getView(), "state_out")) {
     emit();
     return success();
   }

@@ -12,6 +12,7 @@
 //   EmitMemory.cpp       tensors of the caller, slices, reshapes
 //   EmitPrefetches.cpp   what is asked for ahead of time
 //   EmitLinalg.cpp       elementwise work, reductions, transposes
+//   EmitLaneReduction.cpp  reductions along the lanes
 //   EmitContraction.cpp  product micro-kernels
 //   EmitDecay.cpp        scans, decays, triangular systems
 //   EmitLargest.cpp      selections
@@ -111,7 +112,6 @@ private:
                                                   mlir::ValueRange carried);
   void emitParallel(LinalgLoops &loops);
   void emitReduction(LinalgLoops &loops);
-  void emitLaneReduction(LinalgLoops &loops);
   bool emitTranspose(LinalgLoops &loops);
   bool emitPack(LinalgLoops &loops);
   /// The loops of an op, analysed, bound to their tiles, and with a vector loop.
@@ -119,6 +119,9 @@ private:
   /// A product with the elementwise work before and after it (`ProductFusion.h`), if a
   /// micro-kernel can walk it.
   bool emitProduct(LinalgLoops &loops);
+
+  // EmitLaneReduction.cpp
+  void emitLaneReduction(LinalgLoops &loops);
 
   // EmitContraction.cpp
   /// `start`, if not null, is the elementwise op that makes the accumulators, and `end` the one

@@ -39,13 +39,15 @@ static void emitLines(KernelBuilder &k, const Tile &tile, bool isWritten,
     k.prefetch(row, tile.element, k.constant(column), isWritten);
 }
 
+void cpu::askForTile(KernelBuilder &k, const Tile &tile, bool isWritten) {
+  SmallVector<Value> position;
+  emitLines(k, tile, isWritten, position);
+}
+
 void cpu::askForRows(KernelBuilder &k, const Tile &tile, bool isWritten) {
   Value rowLength = k.constant(tile.shape.back());
   Value areApart = k.compare(arith::CmpIPredicate::sgt, k.stride(tile, tile.rank() - 2), rowLength);
-  k.ifThen(areApart, [&] {
-    SmallVector<Value> position;
-    emitLines(k, tile, isWritten, position);
-  });
+  k.ifThen(areApart, [&] { askForTile(k, tile, isWritten); });
 }
 
 void PrefetchShare::emit(KernelBuilder &k, Value number) const {

@@ -39,6 +39,9 @@ private:
 /// its own then, and whoever needs them one by one waits for one page after the other.
 void askForRows(KernelBuilder &k, const Tile &tile, bool isWritten);
 
+/// Asks for all lines of a tile that will be read some rounds later.
+void askForTile(KernelBuilder &k, const Tile &tile, bool isWritten);
+
 class Prefetches {
 public:
   /// Wants the rows of a tile, to read or to write them. Asks for the first line of every row at

@@ -209,6 +209,10 @@ Expected<BenchResult> runBench(const Arguments &arguments, Spec &spec) {
   Expected<CallShape> shape = parseShape(arguments, signature);
   if (!shape)
     return shape.takeError();
+  Expected<std::string> layout = arguments.getChoice("layout", {"bthd", "bhtd"});
+  if (!layout)
+    return layout.takeError();
+  shape->layout = *layout == "bthd" ? MIXWRIGHT_BTHD : MIXWRIGHT_BHTD;
   Expected<TensorTypes> types = parseTypes(arguments, ElementType::F32);
   if (!types)
     return types.takeError();
@@ -405,6 +409,7 @@ Command mix::mixc::getBenchCommand() {
       "mixc bench examples/gated_delta_rule.mix --shape B=1,H=32,T=1024,K=128,V=128",
       {getShapeOption(),
        getPackingOption(),
+       {"layout", Option::Value, "LAYOUT", "bthd (default) or bhtd"},
        {"form", Option::Value, "FORM", "auto (default), chunked, recurrent, step or prefill"},
        getTargetOption(),
        {"cache", Option::Value, "N",
