@@ -140,6 +140,25 @@ SmallVector<Tile> PhaseEmitter::keyLoop(ArrayRef<StringRef> variables, KeyBlock 
               });
 }
 
+/// Whether the predicate is one of more than positions.
+static bool dependsOnData(Value predicate) {
+  Operation *op = predicate.getDefiningOp();
+  if (!op || isa<IotaOp, SizeOp>(op))
+    return false;
+  if (!isa<BroadcastOp>(op) && !OpTrait::hasElementwiseMappableTraits(op))
+    return true;
+  return llvm::any_of(op->getOperands(), dependsOnData);
+}
+
+/// Whether the mask holds for no pair of the block, found out by computing it.
+Value PhaseEmitter::isMaskedOut(const KeyBlock &block) {
+  OpBuilder &b = tb.builder;
+  Tile mask = get(block.mask, block.env);
+  Tile holds = mask.isScalar() ? mask : tb.reduce(ReduceKind::Max, mask, mask.axes);
+  Value yes = arith::ConstantOp::create(b, tb.loc, b.getBoolAttr(true));
+  return arith::XOrIOp::create(b, tb.loc, holds.value, yes);
+}
+
 /// Finds out when a block needs no mask. Returns whether it holds nothing (`i1`), or null
 /// if the bounds of the loop see to that.
 Value PhaseEmitter::classify(KeyBlock &block) {
@@ -159,7 +178,12 @@ Value PhaseEmitter::classify(KeyBlock &block) {
     block.isFull = b.createOrFold<arith::AndIOp>(tb.loc, block.isFull, isFull);
   else
     block.isFull = isFull;
-  if (!block.left || !block.prefixes.empty() || !analysis.hasHoles(block.mask))
+  if (!block.left || !block.prefixes.empty())
+    return {};
+  // One row needs few of its keys if it chose them, and to look is less than to load.
+  if (parameters.isByToken() && dependsOnData(block.mask))
+    return isMaskedOut(block);
+  if (!analysis.hasHoles(block.mask))
     return {};
   Value mayHold = analysis.mayHold(block.mask);
   if (!mayHold || matchPattern(mayHold, m_One()))

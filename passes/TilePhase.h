@@ -343,6 +343,7 @@ private:
   /// the last variable in blocks, the others position by position around it.
   llvm::SmallVector<Tile> keyLoop(llvm::ArrayRef<llvm::StringRef> variables, KeyBlock block,
                                   llvm::ArrayRef<Tile> carried, KeyBody body);
+  mlir::Value isMaskedOut(const KeyBlock &block);
   mlir::Value classify(KeyBlock &block);
   /// The tile with `neutral` where an element does not count.
   llvm::SmallVector<mlir::Value> getBand(const KeyBlock &block);

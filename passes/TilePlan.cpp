@@ -126,8 +126,8 @@ static std::optional<TileFailure> checkAnchor(Operation *op) {
     return std::nullopt;
   if (!isSequentialAnchor(op)) {
     if (getIndexAxes(getAxes(op->getResult(0))).size() > 1)
-      return fail("a reduction over tokens whose result has two index variables would have to "
-                  "be stored");
+      return fail("a reduction over tokens that has a result for every pair of positions would "
+                  "have to be stored");
     return std::nullopt;
   }
   if (!isIndexAxis(getRowVariable(op)))

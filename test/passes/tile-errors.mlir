@@ -45,6 +45,21 @@ func.func @selection(%x: !y {mix.name = "x"}) -> (!y {mix.name = "y", mix.kind =
   return %y : !y
 }
 
+// CHECK: func.func @pairs
+!pairs = tensor<?x?xf64, #mix.axes<["t:T", "j:T"]>>
+!triples = tensor<?x?x?xf64, #mix.axes<["t:T", "j:T", "n:T"]>>
+func.func @pairs(%x: !y {mix.name = "x"}) -> (!y {mix.name = "y", mix.kind = "output"})
+    attributes {mix.mixer} {
+  %n = mix.iota : tensor<?xi64, #mix.axes<["n:T"]>>
+  %xn = mix.read %x["T" = %n] : !y, tensor<?xi64, #mix.axes<["n:T"]>> -> tensor<?xf64, #mix.axes<["n:T"]>>
+  %all = mix.broadcast %xn : tensor<?xf64, #mix.axes<["n:T"]>> to !triples
+  // expected-remark @below {{'pairs' has no tile program: a reduction over tokens that has a result for every pair of positions would have to be stored}}
+  %s = mix.reduce sum %all over ["n:T"] : !triples -> !pairs
+  %r = mix.reduce max %s over ["j:T"] : !pairs -> !r
+  %y = mix.bind %r along "t:T" : !r to !y
+  return %y : !y
+}
+
 // CHECK: func.func @unknown_size
 !u = tensor<?x?xf64, #mix.axes<["T", "D"]>>
 !ut = tensor<?x?xf64, #mix.axes<["t:T", "D"]>>
