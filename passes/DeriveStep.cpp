@@ -220,18 +220,22 @@ func::FuncOp StepDeriver::run() {
   }
   finish(results);
   step->removeAttr(kBlocksAttr);
-  if (!blocks.empty())
-    step->setAttr(kBlocksAttr, getHistoryBlocks());
+  if (DictionaryAttr walked = getHistoryBlocks(); !walked.empty())
+    step->setAttr(kBlocksAttr, walked);
   return step;
 }
 
-/// The blocks of all tokens.
-Attribute StepDeriver::getHistoryBlocks() {
+/// The blocks of all tokens that something walks.
+DictionaryAttr StepDeriver::getHistoryBlocks() {
+  llvm::StringMap<bool> isWalked;
+  step.walk(
+      [&](IotaOp iota) { isWalked[mix::getSpace(getAxes(iota.getResult()).front())] = true; });
   SmallVector<NamedAttribute> entries;
   for (auto &entry : blocks) {
+    std::string history = getHistorySpace(entry.first());
     Attribute base[] = {builder.getStringAttr(all), builder.getI64IntegerAttr(entry.second)};
-    entries.push_back(
-        builder.getNamedAttr(getHistorySpace(entry.first()), builder.getArrayAttr(base)));
+    if (isWalked.contains(history))
+      entries.push_back(builder.getNamedAttr(history, builder.getArrayAttr(base)));
   }
   return builder.getDictionaryAttr(entries);
 }

@@ -92,7 +92,7 @@ private:
   std::string getHistoryAxis(llvm::StringRef axis) const;
   mlir::Type convert(mlir::Type type, AllWalks walks) const;
   void begin();
-  mlir::Attribute getHistoryBlocks();
+  mlir::DictionaryAttr getHistoryBlocks();
   void finish(llvm::SmallVector<mlir::Value> results);
   Window getWindow(const Cache &cache) const;
   mlir::ArrayAttr getSources(mlir::Value rows);
