@@ -124,8 +124,10 @@ bool mix::isVectorLoop(linalg::LinalgOp op, ArrayRef<Access> accesses, int64_t l
   if (op.getIteratorTypesArray()[loop] == utils::IteratorType::parallel)
     return llvm::all_of(llvm::seq<int64_t>(op.getNumDpsInputs(), accesses.size()),
                         [&](int64_t out) { return accesses[out].usesLoop(loop); });
-  return llvm::all_of(llvm::seq<int64_t>(0, op.getNumDpsInits()),
-                      [&](int64_t index) { return getCombiner(op, index) != nullptr; });
+  // A result that varies along the loop is written element by element.
+  return llvm::all_of(llvm::seq<int64_t>(0, op.getNumDpsInits()), [&](int64_t index) {
+    return accesses[op.getNumDpsInputs() + index].usesLoop(loop) || getCombiner(op, index);
+  });
 }
 
 int64_t mix::chooseVectorLoop(linalg::LinalgOp op, ArrayRef<Access> accesses) {
