@@ -36,8 +36,8 @@ using namespace mlir;
 /// op or refuse it before they change anything, so nothing ever needs to be undone; patterns
 /// for parallel loops, say, leave loops behind that others would have to convert.
 static bool isEmitted(Operation &op) {
-  if (isa<ModuleOp, scf::ForOp, scf::IfOp, scf::YieldOp, affine::AffineApplyOp, affine::AffineMinOp,
-          affine::AffineMaxOp>(op))
+  if (isa<ModuleOp, scf::ForOp, scf::IfOp, scf::WhileOp, scf::ConditionOp, scf::YieldOp,
+          affine::AffineApplyOp, affine::AffineMinOp, affine::AffineMaxOp>(op))
     return true;
   return isa_and_nonnull<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
                          index::IndexDialect, LLVM::LLVMDialect, math::MathDialect, ub::UBDialect,

@@ -188,8 +188,8 @@ static mixwright_status bind_block_spaces(mw_progress *call) {
   int64_t *sizes = call->binding->spaces;
   for (int32_t n = 0; n < kernel->num_spaces; ++n) {
     const mixwright_space *space = &kernel->spaces[n];
-    if (call->binding->starts && !call->binding->shared[n])
-      continue; /* cu_seqlens gave the sizes */
+    if (mw_is_packed_along(kernel, call->binding, n) && (sizes[n] >= 0 || space->block > 0))
+      continue; /* cu_seqlens gave the sizes, or, on a device, will */
     if (mw_is_history(kernel, n))
       continue; /* each sequence has its own */
     if (space->block <= 0) {
@@ -212,24 +212,25 @@ static mixwright_status bind_block_spaces(mw_progress *call) {
 static mixwright_status bind_all(mw_progress *call, DLTensor *const *tensors, int32_t num_tensors,
                                  const mixwright_options *options) {
   if (options->num_packings != 0) {
-    MW_CHECK(mw_bind_packings(call->kernel, options, call->binding));
+    MW_CHECK(mw_bind_packings(call->kernel, options, call->device, call->binding));
     call->batch_by = "cu_seqlens";
     for (int32_t n = 0; n < call->kernel->num_spaces; ++n)
       call->space_by[n] = "cu_seqlens";
   }
-  MW_CHECK(mw_bind_tables(call->kernel, options, call->binding));
-  MW_CHECK(mw_bind_slots(call->kernel, options, call->binding));
+  MW_CHECK(mw_bind_tables(call->kernel, options, call->device, call->binding));
+  MW_CHECK(mw_bind_slots(call->kernel, options, call->device, call->binding));
   MW_CHECK(bind_tensors(call, tensors, num_tensors));
   MW_CHECK(check_heads(call));
   MW_CHECK(check_overlap(call->kernel, call->binding));
   MW_CHECK(bind_block_spaces(call));
-  if (call->position)
+  int is_here = !call->kernel->image; /* offsets, positions and tables can be read */
+  if (is_here && call->position)
     MW_CHECK(mw_bind_positions(call->kernel, call->position, call->binding));
-  if (call->position || call->binding->starts)
+  if (is_here && (call->position || call->binding->is_packed))
     MW_CHECK(mw_size_segments(call->kernel, call->binding));
   MW_CHECK(mw_bind_caches(call->kernel, call->binding));
   MW_CHECK(mw_plan_tokens(call->kernel, call->binding));
-  return mw_order_entries(call->kernel, call->binding);
+  return is_here ? mw_order_entries(call->kernel, call->binding) : MIXWRIGHT_OK;
 }
 
 mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensors,
@@ -244,6 +245,7 @@ mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensor
   size_t args = (size_t)kernel->num_args + 1, spaces = (size_t)kernel->num_spaces + 1;
   binding->spaces = calloc(spaces, sizeof *binding->spaces);
   binding->shared = calloc(spaces, sizeof *binding->shared);
+  binding->cu_seqlens = calloc(spaces, sizeof *binding->cu_seqlens);
   binding->args = calloc(args, sizeof *binding->args);
   binding->caches = calloc(args, sizeof *binding->caches);
   binding->strides = calloc(args, sizeof *binding->strides);
@@ -254,8 +256,8 @@ mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensor
   call.arg_heads = calloc(args, sizeof *call.arg_heads);
 
   mixwright_status status = MIXWRIGHT_OUT_OF_MEMORY;
-  if (binding->spaces && binding->shared && binding->args && binding->caches && binding->strides &&
-      binding->sizes && call.space_by && call.arg_heads) {
+  if (binding->spaces && binding->shared && binding->cu_seqlens && binding->args &&
+      binding->caches && binding->strides && binding->sizes && call.space_by && call.arg_heads) {
     for (size_t n = 0; n < spaces; ++n)
       binding->spaces[n] = -1;
     for (size_t n = 0; n < args; ++n)
@@ -288,6 +290,7 @@ void mw_unbind(mw_binding *binding) {
   free(binding->strides);
   free(binding->sizes);
   free(binding->shared);
+  free(binding->cu_seqlens);
   free(binding->segments);
   free(binding->segment_sizes);
   free(binding->positions);

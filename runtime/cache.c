@@ -25,14 +25,15 @@
 |* Block tables
 \*===----------------------------------------------------------------------===*/
 
-static mixwright_status check_form(const char *cache, const DLTensor *table) {
+static mixwright_status check_form(const char *cache, const DLTensor *table, DLDevice device) {
   char label[256];
   snprintf(label, sizeof label, "block table of '%s'", cache);
-  return mw_check_table(label, table, "pages");
+  return mw_check_table(label, table, "pages", device);
 }
 
 static mixwright_status bind_table(const mixwright_kernel *kernel,
-                                   const mixwright_block_table *table, mw_binding *binding) {
+                                   const mixwright_block_table *table, DLDevice device,
+                                   mw_binding *binding) {
   int found = 0;
   for (int32_t n = 0; n < kernel->num_args; ++n) {
     const mixwright_arg *arg = &kernel->args[n];
@@ -40,7 +41,7 @@ static mixwright_status bind_table(const mixwright_kernel *kernel,
       continue;
     if (binding->caches[n].tables)
       FAIL("block table of '%s' is given twice", arg->name);
-    MW_CHECK(check_form(arg->name, table->pages));
+    MW_CHECK(check_form(arg->name, table->pages, device));
     binding->caches[n].tables = table->pages;
     found = 1;
   }
@@ -51,13 +52,13 @@ static mixwright_status bind_table(const mixwright_kernel *kernel,
 }
 
 mixwright_status mw_bind_tables(const mixwright_kernel *kernel, const mixwright_options *options,
-                                mw_binding *binding) {
+                                DLDevice device, mw_binding *binding) {
   if (options->num_block_tables < 0)
     FAIL("block table: their number is negative, %d", options->num_block_tables);
   if (options->num_block_tables > 0 && !options->block_tables)
     FAIL("block table: %d are given, but their address is null", options->num_block_tables);
   for (int32_t n = 0; n < options->num_block_tables; ++n)
-    MW_CHECK(bind_table(kernel, &options->block_tables[n], binding));
+    MW_CHECK(bind_table(kernel, &options->block_tables[n], device, binding));
   return MIXWRIGHT_OK;
 }
 
@@ -214,6 +215,8 @@ mixwright_status mw_bind_caches(const mixwright_kernel *kernel, mw_binding *bind
     cache->rows = rows / block * block + (rows == 0 || rows % block ? block : 0);
     if (cache->tables)
       MW_CHECK(bind_paged(kernel, binding, n));
+    if (kernel->image)
+      continue; /* only the device knows positions and pages */
     for (int64_t sequence = 0; sequence < binding->batch; ++sequence)
       MW_CHECK(check_use(kernel, binding, n, sequence));
     if (cache->tables)

@@ -99,21 +99,31 @@ static int measure_workspace(const mw_binding *binding, const mixwright_arg *arg
   return !__builtin_mul_overflow(elements, mw_element_bytes(arg), bytes) && mw_align(*bytes, bytes);
 }
 
-/* Workspaces are contiguous; each instance has its own, [B, H, declared..]. */
-static mixwright_status bind_workspaces(const mixwright_kernel *kernel, mw_binding *binding) {
+/* Whether one workspace serves all sequences, because it has a packed dimension. */
+static int is_common(const mixwright_kernel *kernel, const mw_binding *binding,
+                     const mixwright_arg *arg) {
+  for (int32_t d = 0; d < arg->rank; ++d)
+    if (arg->dims[d].size < 0 && mw_is_packed_along(kernel, binding, arg->dims[d].space))
+      return 1;
+  return 0;
+}
+
+mixwright_status mw_bind_workspaces(const mixwright_kernel *kernel, mw_binding *binding) {
   int64_t total = 0;
   for (int32_t n = 0; n < kernel->num_args; ++n) {
     const mixwright_arg *arg = &kernel->args[n];
     if (arg->kind != MIXWRIGHT_WORKSPACE)
       continue;
-    int64_t bytes;
     mw_bound_arg *bound = &binding->args[n];
+    int common = is_common(kernel, binding, arg);
     if (!measure_workspace(binding, arg, 0, binding->sizes[n], binding->strides[n],
                            &bound->head_stride) ||
         __builtin_mul_overflow(bound->head_stride, binding->heads, &bound->batch_stride) ||
-        __builtin_mul_overflow(bound->batch_stride, binding->batch, &bytes) ||
-        __builtin_add_overflow(total, bytes, &total))
+        __builtin_mul_overflow(bound->batch_stride, common ? 1 : binding->batch, &bound->bytes) ||
+        __builtin_add_overflow(total, bound->bytes, &total))
       FAIL("mixer '%s': its workspace is beyond the address space", kernel->mixer);
+    if (common)
+      bound->batch_stride = 0;
   }
   binding->workspace_bytes = total;
   return MIXWRIGHT_OK;
@@ -140,7 +150,7 @@ static mixwright_status bind_segment_workspaces(const mixwright_kernel *kernel,
 
 mixwright_status mw_order_entries(const mixwright_kernel *kernel, mw_binding *binding) {
   if (!binding->segment_sizes)
-    return bind_workspaces(kernel, binding);
+    return mw_bind_workspaces(kernel, binding);
   binding->segments = calloc((size_t)binding->batch + 1, sizeof *binding->segments);
   if (!binding->segments)
     return fail_memory(kernel, binding);
@@ -158,7 +168,7 @@ void mw_place_workspaces(const mixwright_kernel *kernel, mw_binding *binding, ch
     if (kernel->args[n].kind != MIXWRIGHT_WORKSPACE)
       continue;
     binding->args[n].data = memory;
-    memory += binding->args[n].batch_stride * binding->batch;
+    memory += binding->args[n].bytes;
   }
 }
 

@@ -89,6 +89,7 @@ typedef struct mw_bound_arg {
   int64_t batch_stride; /* in bytes; 0 if shared */
   int64_t head_stride;  /* in bytes; 0 if shared */
   int64_t heads_each;   /* H / H_i: this many neighbouring heads share one */
+  int64_t bytes;        /* of a workspace: of all entries and heads */
 } mw_bound_arg;
 
 /* What a cache has besides. */
@@ -107,7 +108,11 @@ typedef struct mw_segment {
 } mw_segment;
 
 /* A call that has passed every check. Its *entries* are the batch entries, or, if
- * sequences are packed or have positions, these in the order in which they are run. */
+ * sequences are packed or have positions, these in the order in which they are run.
+ *
+ * Of a call on a device nobody here reads where sequences begin, how long they are, and which
+ * pages they have: `starts`, `segments` and `positions` stay NULL, and `spaces` has the most that
+ * there can be (runtime/gpu/bounds.c). */
 typedef struct mw_binding {
   int64_t batch, heads;                   /* number of entries, heads of each */
   int64_t *spaces;                        /* size of each token space, segments together */
@@ -116,16 +121,18 @@ typedef struct mw_binding {
   int64_t (*strides)[MIXWRIGHT_MAX_RANK]; /* in elements */
   int64_t (*sizes)[MIXWRIGHT_MAX_RANK];
   int64_t workspace_bytes;
-  mw_segment *segments;   /* [batch]; NULL: all entries have the same sizes */
-  int64_t *segment_sizes; /* [spaces][batch]: the size of each space, by index */
-  int64_t *starts;        /* [spaces][batch + 1]: where each begins; NULL: not packed */
-  unsigned char *shared;  /* [spaces]: tables that all segments share */
-  int64_t *positions;     /* [batch], by index; NULL: the kernel asks for none */
-  const DLTensor *slots;  /* NULL: states are in the order of the batch, as are: */
-  int64_t slots_there;    /* that there is memory for */
-  unsigned char *walked;  /* [spaces]: along which new tokens are walked */
-  int64_t *new_tokens;    /* [batch], by index */
-  int64_t token;          /* the one that is had now; -1: all at once */
+  mw_segment *segments;        /* [batch]; NULL: all entries have the same sizes */
+  int64_t *segment_sizes;      /* [spaces][batch]: the size of each space, by index */
+  int64_t *starts;             /* [spaces][batch + 1]: where each begins; NULL: not packed */
+  int is_packed;               /* sequences are behind one another, along all spaces but these: */
+  unsigned char *shared;       /* [spaces]: tables that all segments share */
+  const DLTensor **cu_seqlens; /* [spaces]: as the caller gave them, or NULL */
+  int64_t *positions;          /* [batch], by index; NULL: the kernel asks for none */
+  const DLTensor *slots;       /* NULL: states are in the order of the batch, as are: */
+  int64_t slots_there;         /* that there is memory for */
+  unsigned char *walked;       /* [spaces]: along which new tokens are walked */
+  int64_t *new_tokens;         /* [batch], by index */
+  int64_t token;               /* the one that is had now; -1: all at once */
   char *workspace;
 } mw_binding;
 
@@ -141,10 +148,11 @@ typedef struct mw_progress {
   const DLTensor *position;
 } mw_progress;
 
-/* Checks a selected kernel and tensors, all of which are to be in the memory of the device, and
- * fills `binding`. If all entries have the same sizes, the
- * arguments of kind workspace have `data` NULL and `batch_stride`, `head_stride` set as
- * if they began there. */
+/* Checks a selected kernel and tensors, all of which are to be in the memory of the device, as are
+ * offsets and tables of a kernel with an image, and
+ * fills `binding`. Workspaces of such a kernel are left to runtime/gpu/bounds.c. If all entries
+ * have the same sizes, the arguments of kind workspace have `data` NULL and `batch_stride`,
+ * `head_stride` set as if they began there. */
 mixwright_status mw_bind(const mixwright_kernel *kernel, DLTensor *const *tensors,
                          int32_t num_tensors, const mixwright_options *options, DLDevice device,
                          mw_binding *binding);
@@ -186,14 +194,27 @@ int64_t mw_element_bytes(const mixwright_arg *arg);
  * it has. The rows of a cache are compared with nothing yet. */
 mixwright_status mw_bind_tensor(mw_progress *call, int32_t index, const DLTensor *tensor);
 
+/* Checks that something, which `label` names in messages, is where it is expected. */
+mixwright_status mw_check_memory(const char *label, DLDevice got, DLDevice expected);
+
 /*===----------------------------------------------------------------------===*\
 |* packed.c
 \*===----------------------------------------------------------------------===*/
 
-/* Checks and reads cu_seqlens, before any tensor is looked at: fills `starts`,
- * `batch` and the sizes of the token spaces, those of blocks included. */
+/* Checks cu_seqlens, before any tensor is looked at, and fills `cu_seqlens` and `batch`. On the
+ * CPU it reads them too: fills `starts` and the sizes of the token spaces, those of blocks
+ * included. */
 mixwright_status mw_bind_packings(const mixwright_kernel *kernel, const mixwright_options *options,
-                                  mw_binding *binding);
+                                  DLDevice device, mw_binding *binding);
+
+/* The space without a base that the sizes of a space follow from. */
+int32_t mw_get_root(const mixwright_kernel *kernel, int32_t space);
+
+/* Whether sequences are behind one another along a space: tensors have one dimension of all. */
+static inline int mw_is_packed_along(const mixwright_kernel *kernel, const mw_binding *binding,
+                                     int32_t space) {
+  return binding->is_packed && !binding->shared[space] && !mw_is_history(kernel, space);
+}
 
 /*===----------------------------------------------------------------------===*\
 |* table.c
@@ -201,7 +222,8 @@ mixwright_status mw_bind_packings(const mixwright_kernel *kernel, const mixwrigh
 
 /* Checks the form of a table of whole numbers, a row for each sequence. `label` says in
  * messages what it is, `columns` what its numbers are. */
-mixwright_status mw_check_table(const char *label, const DLTensor *table, const char *columns);
+mixwright_status mw_check_table(const char *label, const DLTensor *table, const char *columns,
+                                DLDevice device);
 
 const int32_t *mw_get_row(const DLTensor *table, int64_t sequence);
 
@@ -221,9 +243,9 @@ mixwright_status mw_check_uses(const char *label, const char *place, mw_use *use
 
 /* Checks the form of the slots, before any tensor is looked at. */
 mixwright_status mw_bind_slots(const mixwright_kernel *kernel, const mixwright_options *options,
-                               mw_binding *binding);
+                               DLDevice device, mw_binding *binding);
 
-/* Checks the slots themselves; once the sizes of the segments are known. */
+/* Checks the slots themselves, on the CPU; once the sizes of the segments are known. */
 mixwright_status mw_plan_tokens(const mixwright_kernel *kernel, mw_binding *binding);
 
 /* A call with slots for each token is run token by token: this many times. Each run
@@ -249,14 +271,15 @@ mixwright_status mw_parallel_for(const mixwright_options *options, int64_t count
 
 /* Checks the form of the block tables, before any tensor is looked at. */
 mixwright_status mw_bind_tables(const mixwright_kernel *kernel, const mixwright_options *options,
-                                mw_binding *binding);
+                                DLDevice device, mw_binding *binding);
 
 /* Copies the positions; once the batch is known. */
 mixwright_status mw_bind_positions(const mixwright_kernel *kernel, const DLTensor *position,
                                    mw_binding *binding);
 
-/* Checks that caches have room for what the call appends and hold what it reads, and
- * the entries of block tables; once the sizes of the segments are known. */
+/* Checks the pages of caches and, on the CPU, that caches have room for what the call appends
+ * and hold what it reads, and the entries of block tables; once the sizes of the segments are
+ * known. */
 mixwright_status mw_bind_caches(const mixwright_kernel *kernel, mw_binding *binding);
 
 /* The paging of a cache for the sequence `index`. */
@@ -273,6 +296,11 @@ mixwright_status mw_size_segments(const mixwright_kernel *kernel, mw_binding *bi
 /* Chooses the order of the segments, and gives each entry its part of the workspace;
  * after the heads are known. */
 mixwright_status mw_order_entries(const mixwright_kernel *kernel, mw_binding *binding);
+
+/* Measures workspaces where all entries have the sizes in `spaces`. They are contiguous; each
+ * instance has its own, [B, H, declared..], or, where a dimension is packed, each head,
+ * [H, declared..]. */
+mixwright_status mw_bind_workspaces(const mixwright_kernel *kernel, mw_binding *binding);
 
 /* Gives every workspace its place in `memory`. */
 void mw_place_workspaces(const mixwright_kernel *kernel, mw_binding *binding, char *memory);

@@ -12,6 +12,7 @@
 \*===----------------------------------------------------------------------===*/
 
 #include "runtime/internal.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,12 +22,12 @@
 |* cu_seqlens
 \*===----------------------------------------------------------------------===*/
 
-static mixwright_status check_form(const char *axis, const DLTensor *offsets) {
+static mixwright_status check_form(const char *axis, const DLTensor *offsets, DLDevice device) {
   if (!offsets)
     FAIL("cu_seqlens of %s is missing", axis);
-  if (offsets->device.device_type != kDLCPU)
-    FAIL("cu_seqlens of %s: expected memory of the CPU, got device type %d", axis,
-         (int)offsets->device.device_type);
+  char label[256];
+  snprintf(label, sizeof label, "cu_seqlens of %s", axis);
+  MW_CHECK(mw_check_memory(label, offsets->device, device));
   DLDataType got = offsets->dtype;
   if (got.code != kDLInt || (got.bits != 32 && got.bits != 64) || got.lanes != 1)
     FAIL("cu_seqlens of %s: expected int32 or int64, got DLPack type code %d with %d bits and %d "
@@ -66,6 +67,12 @@ static mixwright_status read_starts(const char *axis, const DLTensor *offsets, i
 /*===----------------------------------------------------------------------===*\
 |* Which axis each packs
 \*===----------------------------------------------------------------------===*/
+
+int32_t mw_get_root(const mixwright_kernel *kernel, int32_t space) {
+  while (kernel->spaces[space].base >= 0)
+    space = kernel->spaces[space].base;
+  return space;
+}
 
 static int has_space(const mixwright_kernel *kernel, const mixwright_arg *arg, int32_t space) {
   for (int32_t d = 0; d < arg->rank; ++d) {
@@ -127,30 +134,32 @@ static mixwright_status find_space(const mixwright_kernel *kernel, const mw_bind
   FAIL("cu_seqlens: mixer '%s' has no token axis %s", kernel->mixer, axis);
 }
 
-/* Reads one packing; the first gives all their number of segments. */
+/* Notes one packing; the first gives all their number of segments. */
 static mixwright_status bind_packing(const mixwright_kernel *kernel,
-                                     const mixwright_packing *packing, mw_binding *binding) {
+                                     const mixwright_packing *packing, DLDevice device,
+                                     mw_binding *binding) {
   int32_t space;
   MW_CHECK(find_space(kernel, binding, packing->axis, &space));
   const char *axis = kernel->spaces[space].name;
-  if (binding->spaces[space] >= 0)
+  if (binding->cu_seqlens[space])
     FAIL("cu_seqlens of %s is given twice", axis);
-  MW_CHECK(check_form(axis, packing->cu_seqlens));
-  int64_t offsets = packing->cu_seqlens->shape[0];
-  if (!binding->starts) {
-    size_t row;
-    if (__builtin_mul_overflow((size_t)offsets, sizeof *binding->starts, &row) ||
-        !(binding->starts = calloc((size_t)kernel->num_spaces, row)))
-      return mw_fail(MIXWRIGHT_OUT_OF_MEMORY, "mixer '%s': no memory for %lld segments",
-                     kernel->mixer, (long long)offsets - 1);
-    binding->batch = offsets - 1;
-  }
-  if (offsets - 1 != binding->batch)
-    FAIL("cu_seqlens of %s: %lld segments, but %lld along another axis", axis,
-         (long long)offsets - 1, (long long)binding->batch);
-  int64_t *starts = binding->starts + space * offsets;
-  MW_CHECK(read_starts(axis, packing->cu_seqlens, starts));
-  binding->spaces[space] = starts[binding->batch];
+  MW_CHECK(check_form(axis, packing->cu_seqlens, device));
+  int64_t segments = packing->cu_seqlens->shape[0] - 1;
+  if (binding->batch < 0)
+    binding->batch = segments;
+  if (segments != binding->batch)
+    FAIL("cu_seqlens of %s: %lld segments, but %lld along another axis", axis, (long long)segments,
+         (long long)binding->batch);
+  binding->cu_seqlens[space] = packing->cu_seqlens;
+  return MIXWRIGHT_OK;
+}
+
+/* Every token axis of sequences must be packed. */
+static mixwright_status check_all_packed(const mixwright_kernel *kernel,
+                                         const mw_binding *binding) {
+  for (int32_t n = 0; n < kernel->num_spaces; ++n)
+    if (kernel->spaces[n].base < 0 && !binding->shared[n] && !binding->cu_seqlens[n])
+      FAIL("cu_seqlens of %s is missing: every token axis must be packed", kernel->spaces[n].name);
   return MIXWRIGHT_OK;
 }
 
@@ -163,29 +172,39 @@ static void bind_blocks(const mixwright_space *space, const int64_t *base, int64
   }
 }
 
+/* Fills `starts`, and the sizes of spaces along which something is packed. */
+static mixwright_status read_packings(const mixwright_kernel *kernel, mw_binding *binding) {
+  int64_t row = binding->batch + 1;
+  size_t bytes;
+  if (__builtin_mul_overflow((size_t)row, sizeof *binding->starts, &bytes) ||
+      !(binding->starts = calloc((size_t)kernel->num_spaces, bytes)))
+    return mw_fail(MIXWRIGHT_OUT_OF_MEMORY, "mixer '%s': no memory for %lld segments",
+                   kernel->mixer, (long long)binding->batch);
+  for (int32_t n = 0; n < kernel->num_spaces; ++n) {
+    const mixwright_space *space = &kernel->spaces[n];
+    int64_t *starts = binding->starts + n * row;
+    if (!mw_is_packed_along(kernel, binding, n))
+      continue; /* nothing is packed along all tokens, or blocks of them */
+    if (space->block > 0)
+      bind_blocks(space, binding->starts + space->base * row, binding->batch, starts);
+    else
+      MW_CHECK(read_starts(space->name, binding->cu_seqlens[n], starts));
+    binding->spaces[n] = starts[binding->batch];
+  }
+  return MIXWRIGHT_OK;
+}
+
 mixwright_status mw_bind_packings(const mixwright_kernel *kernel, const mixwright_options *options,
-                                  mw_binding *binding) {
+                                  DLDevice device, mw_binding *binding) {
   if (options->num_packings < 0)
     FAIL("cu_seqlens: the number of packings is negative, %d", options->num_packings);
   if (!options->packings)
     FAIL("cu_seqlens: %d packings, but their address is null", options->num_packings);
+  binding->is_packed = 1;
   for (int32_t n = 0; n < kernel->num_spaces; ++n)
-    binding->shared[n] =
-        kernel->spaces[n].base >= 0 ? binding->shared[kernel->spaces[n].base] : is_table(kernel, n);
+    binding->shared[n] = is_table(kernel, mw_get_root(kernel, n));
   for (int32_t n = 0; n < options->num_packings; ++n)
-    MW_CHECK(bind_packing(kernel, &options->packings[n], binding));
-  int64_t row = binding->batch + 1;
-  for (int32_t n = 0; n < kernel->num_spaces; ++n) {
-    const mixwright_space *space = &kernel->spaces[n];
-    int64_t *starts = binding->starts + n * row;
-    int of_all = space->base >= 0 && (space->block <= 0 || binding->spaces[space->base] < 0);
-    if (binding->shared[n] || of_all)
-      continue; /* nothing is packed along all tokens, or blocks of them */
-    if (space->block > 0)
-      bind_blocks(space, binding->starts + space->base * row, binding->batch, starts);
-    else if (binding->spaces[n] < 0)
-      FAIL("cu_seqlens of %s is missing: every token axis must be packed", space->name);
-    binding->spaces[n] = starts[binding->batch];
-  }
-  return MIXWRIGHT_OK;
+    MW_CHECK(bind_packing(kernel, &options->packings[n], device, binding));
+  MW_CHECK(check_all_packed(kernel, binding));
+  return kernel->image ? MIXWRIGHT_OK : read_packings(kernel, binding);
 }

@@ -20,10 +20,10 @@
 static const char *const label = "state_slots";
 
 mixwright_status mw_bind_slots(const mixwright_kernel *kernel, const mixwright_options *options,
-                               mw_binding *binding) {
+                               DLDevice device, mw_binding *binding) {
   if (!options->state_slots)
     return MIXWRIGHT_OK;
-  MW_CHECK(mw_check_table(label, options->state_slots, "slots"));
+  MW_CHECK(mw_check_table(label, options->state_slots, "slots", device));
   int has_states = 0;
   for (int32_t n = 0; n < kernel->num_args; ++n)
     has_states |= kernel->args[n].kind == MIXWRIGHT_STATE;
@@ -32,6 +32,11 @@ mixwright_status mw_bind_slots(const mixwright_kernel *kernel, const mixwright_o
          kernel->form);
   if (options->state_slots->shape[1] < 1)
     FAIL("%s: expected at least one slot for each sequence", label);
+  if (kernel->image && options->state_slots->shape[1] > 1)
+    return mw_fail(MIXWRIGHT_UNSUPPORTED,
+                   "%s: a launch updates states in place, so it takes one slot for each sequence, "
+                   "got %lld",
+                   label, (long long)options->state_slots->shape[1]);
   binding->slots = options->state_slots;
   return MIXWRIGHT_OK;
 }
@@ -86,6 +91,8 @@ mixwright_status mw_plan_tokens(const mixwright_kernel *kernel, mw_binding *bind
   if (slots->shape[0] != binding->batch)
     FAIL("%s: %lld sequences, but the call has %lld", label, (long long)slots->shape[0],
          (long long)binding->batch);
+  if (kernel->image)
+    return MIXWRIGHT_OK; /* only the device knows the slots */
   size_t count = (size_t)binding->batch * (size_t)slots->shape[1] + 1;
   mw_use *uses = calloc(count, sizeof *uses);
   binding->walked = calloc((size_t)kernel->num_spaces + 1, sizeof *binding->walked);

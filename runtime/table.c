@@ -10,12 +10,11 @@
 
 #define FAIL(...) return mw_fail(MIXWRIGHT_INVALID_ARGUMENT, __VA_ARGS__)
 
-mixwright_status mw_check_table(const char *label, const DLTensor *table, const char *columns) {
+mixwright_status mw_check_table(const char *label, const DLTensor *table, const char *columns,
+                                DLDevice device) {
   if (!table)
     FAIL("%s is missing", label);
-  if (table->device.device_type != kDLCPU)
-    FAIL("%s: expected memory of the CPU, got device type %d", label,
-         (int)table->device.device_type);
+  MW_CHECK(mw_check_memory(label, table->device, device));
   DLDataType got = table->dtype;
   if (got.code != kDLInt || got.bits != 32 || got.lanes != 1)
     FAIL("%s: expected int32, got DLPack type code %d with %d bits and %d lanes", label, got.code,

@@ -61,7 +61,7 @@ static int is_packed(const mixwright_arg *arg) {
 
 static places place_dims(const mw_progress *call, int32_t index, int ndim) {
   const mixwright_arg *arg = &call->kernel->args[index];
-  int packed = call->binding->starts != NULL;
+  int packed = call->binding->is_packed;
   places result = {.batch = -1, .head = -1, .batch_axis = packed ? "N" : "B"};
   int leading = 0, is_param = arg->kind == MIXWRIGHT_PARAM;
   int has_tables = call->binding->caches[index].tables != NULL;
@@ -115,14 +115,20 @@ static int has_type(const mixwright_arg *arg, DLDataType got) {
 }
 
 /* Memory of the CPU has no number. */
-static mixwright_status check_device(const mixwright_arg *arg, DLDevice got, DLDevice expected) {
+mixwright_status mw_check_memory(const char *label, DLDevice got, DLDevice expected) {
   if (got.device_type == expected.device_type &&
       (got.device_type == kDLCPU || got.device_id == expected.device_id))
     return MIXWRIGHT_OK;
   char own[64], wanted[64];
-  FAIL("%s '%s': expected memory of %s, got memory of %s", mw_kind_name(arg), arg->name,
+  FAIL("%s: expected memory of %s, got memory of %s", label,
        mw_describe_device(expected, wanted, sizeof wanted),
        mw_describe_device(got, own, sizeof own));
+}
+
+static mixwright_status check_device(const mixwright_arg *arg, DLDevice got, DLDevice expected) {
+  char label[256];
+  snprintf(label, sizeof label, "%s '%s'", mw_kind_name(arg), arg->name);
+  return mw_check_memory(label, got, expected);
 }
 
 static mixwright_status check_form(const mixwright_arg *arg, const DLTensor *tensor,
@@ -208,7 +214,7 @@ static mixwright_status bind_dims(mw_progress *call, int32_t index, const DLTens
     if (dim->size > 0 && size != dim->size)
       FAIL("%s '%s': axis %s has size %lld, but the kernel was compiled for %lld",
            mw_kind_name(arg), arg->name, dim->axis, (long long)size, (long long)dim->size);
-    if (dim->size < 0 && binding->starts && arg->kind == MIXWRIGHT_PARAM &&
+    if (dim->size < 0 && binding->is_packed && arg->kind == MIXWRIGHT_PARAM &&
         !binding->shared[dim->space])
       FAIL("param '%s' has the token axis %s, so packed sequences cannot share it", arg->name,
            dim->axis);

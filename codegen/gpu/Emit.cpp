@@ -23,6 +23,9 @@ using namespace mix::gpu;
 /// Alignment of dynamic shared memory, as vectors, matrix loads and panels want it.
 static constexpr int64_t kSharedAlignment = 1024;
 
+/// CUDA takes so many bytes of parameters on every chip and with every driver, and HIP as many.
+static constexpr int64_t kMostParameterBytes = 4096;
+
 /// Whether every real of the phase has at most 32 bits: nothing else is fast, or needed, on a GPU.
 static LogicalResult verifyReals(func::FuncOp phase) {
   WalkResult result = phase.walk([&](Operation *op) {
@@ -38,15 +41,16 @@ static LogicalResult verifyReals(func::FuncOp phase) {
   return failure(result.wasInterrupted());
 }
 
-/// Whether all arguments are of kinds that a device call has.
-static LogicalResult verifyArguments(func::FuncOp phase) {
-  for (unsigned index = 0; index < phase.getNumArguments(); ++index) {
-    auto kind = phase.getArgAttrOfType<StringAttr>(index, "mix.kind");
-    if (kind && llvm::is_contained({"state", "cache", "position"}, kind.getValue()))
-      return phase.emitError("the GPU targets do not run the step form: argument ")
-             << index << " is a " << kind.getValue();
-  }
-  return success();
+/// Whether the parameter of a kernel is as large as drivers take it.
+static LogicalResult verifyParameter(func::FuncOp phase, const CallLayout &layout,
+                                     const GpuChip &chip) {
+  if (layout.getBytes() <= kMostParameterBytes)
+    return success();
+  return phase.emitError("the ") << llvm::count_if(phase.getArgumentTypes(),
+                                                   llvm::IsaPred<MemRefType>)
+                                 << " tensors of this phase take " << layout.getBytes()
+                                 << " bytes of parameters, and a kernel of " << chip.name
+                                 << " has at most " << kMostParameterBytes;
 }
 
 namespace {
@@ -81,7 +85,9 @@ struct Emit : mix::gpu::impl::GpuEmitBase<Emit> {
   }
 
   LogicalResult emitKernel(func::FuncOp phase, Machine &machine) {
-    if (failed(verifyReals(phase)) || failed(verifyArguments(phase)))
+    FailureOr<CallLayout> layout = CallLayout::create(phase);
+    if (failed(layout) || failed(verifyReals(phase)) ||
+        failed(verifyParameter(phase, *layout, machine.chip)))
       return failure();
     Homes homes(phase, machine);
     if (homes.getSharedBytes() > machine.chip.sharedBytes)
@@ -95,11 +101,10 @@ struct Emit : mix::gpu::impl::GpuEmitBase<Emit> {
         LLVM::LLVMFuncOp::create(b, (phase.getName() + "_" + machine.chip.name).str(), type);
     kernel->setAttr(kSharedBytesAttr, b.getI64IntegerAttr(homes.getSharedBytes()));
     kernel->setAttr(kThreadsAttr, b.getI64IntegerAttr(machine.chip.threads));
-    int64_t tensors = llvm::count_if(phase.getArgumentTypes(), llvm::IsaPred<MemRefType>);
-    kernel->setAttr(kNumTensorsAttr, b.getI64IntegerAttr(tensors));
+    kernel->setAttr(kParameterBytesAttr, b.getI64IntegerAttr(layout->getBytes()));
     for (NamedAttribute attribute : phase->getDiscardableAttrs())
       kernel->setAttr(attribute.getName(), attribute.getValue());
-    if (failed(PhaseEmitter(phase, kernel, homes, b, machine).run()))
+    if (failed(PhaseEmitter(phase, *layout, kernel, homes, b, machine).run()))
       return failure();
     phase.erase();
     return success();

@@ -45,17 +45,13 @@ PhaseEmitter::Window PhaseEmitter::getWindow(const View &view, ValueRange offset
   window.element = view.element;
   Value start = k.constant64(0);
   size_t lacking = view.sizes.size() - shape.size();
-  // Byte strides stay what they are while a loop goes on, and cost nothing in it.
-  auto getStride = [&](size_t dim) {
-    return k.scale(view.strides[dim], getStorageBytes(view.element));
-  };
   for (auto [dim, index] : llvm::enumerate(offsets)) {
     Value offset = k.toInt64(getScalar(index));
-    start = k.add(start, k.multiply(offset, getStride(dim)));
+    start = k.add(start, getDistance(view, dim, offset));
     int64_t count = dim < lacking ? 1 : shape[dim - lacking];
     bool isInside = isAlwaysInside(offset, view.sizes[dim], count);
     if (dim >= lacking)
-      window.axes.push_back({offset, view.sizes[dim], getStride(dim), isInside});
+      window.axes.push_back({offset, view.sizes[dim], getByteStride(view, dim), isInside});
     else if (!isInside)
       window.isInside =
           k.both(window.isInside, k.compare(CmpIPredicate::ult, offset, view.sizes[dim]));
@@ -97,6 +93,8 @@ Value PhaseEmitter::isWide(const View &view, const Window &window, const Tile &t
   address = k.add(address, k.scale(last.offset, bytes));
   for (Value stride : ArrayRef(view.strides).drop_back())
     address = arith::OrIOp::create(k.b, address, k.scale(stride, bytes));
+  if (view.paging)
+    address = arith::OrIOp::create(k.b, address, k.scale(view.paging->stride, bytes));
   Value rest = arith::AndIOp::create(k.b, address, k.constant64(kWideBytes - 1));
   Value isAligned = k.compare(CmpIPredicate::eq, rest, k.constant64(0));
   if (last.isInside)
@@ -152,6 +150,12 @@ LogicalResult PhaseEmitter::emitLoad(tile::LoadOp op) {
   if (homes.isPrefetched(op))
     return success();
   auto view = views.find(op.getView());
+  if (view != views.end() && view->second.known) {
+    Tile &known = tiles[op.getResult()];
+    known.element = view->second.element;
+    known.splat = view->second.known;
+    return success();
+  }
   Tile tile = getHome(op.getResult());
   if (view != views.end())
     access({view->second.getSpan()}, {tile.span});

@@ -16,11 +16,11 @@ namespace mix::gpu {
 #define GEN_PASS_REGISTRATION
 #include "codegen/gpu/Passes.h.inc"
 
-/// Attributes of an emitted kernel: bytes of shared memory, threads of a block, tensors in
+/// Attributes of an emitted kernel: bytes of shared memory, threads of a block, bytes of
 /// its parameter.
 inline constexpr llvm::StringLiteral kSharedBytesAttr = "mix_gpu.shared";
 inline constexpr llvm::StringLiteral kThreadsAttr = "mix_gpu.threads";
-inline constexpr llvm::StringLiteral kNumTensorsAttr = "mix_gpu.tensors";
+inline constexpr llvm::StringLiteral kParameterBytesAttr = "mix_gpu.parameter";
 
 /// What is done with tile programs before tiles get their places.
 void buildGpuPreparation(mlir::OpPassManager &pm);

@@ -35,7 +35,7 @@ def GpuEmit : Gpu_ChipPass<"mix-gpu-emit", "::mlir::ModuleOp"> {
     *Ensures*: per phase one function of a pointer to `mixwright_device_call` (see
     `mixwright/abi.h`), made of `scf`, `arith`, `math`, `llvm` memory ops and the
     vendor's intrinsics, with the attributes `mix_gpu.shared` (bytes of shared memory),
-    `mix_gpu.threads` and `mix_gpu.tensors`. Barriers stand exactly where threads may touch bytes that another one wrote,
+    `mix_gpu.threads` and `mix_gpu.parameter` (its bytes). Barriers stand exactly where threads may touch bytes that another one wrote,
     or write what another one read, since the last barrier.
   }];
   let dependentDialects = [

@@ -7,7 +7,6 @@
 
 #include "codegen/gpu/PhaseEmitter.h"
 #include "codegen/TileStorage.h"
-#include "mixwright/abi.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -16,9 +15,9 @@ using namespace mlir;
 using namespace mix;
 using namespace mix::gpu;
 
-PhaseEmitter::PhaseEmitter(func::FuncOp phase, LLVM::LLVMFuncOp kernel, Homes &homes,
-                           ImplicitLocOpBuilder &b, Machine &machine)
-    : phase(phase), kernel(kernel), homes(homes), k(b, machine) {}
+PhaseEmitter::PhaseEmitter(func::FuncOp phase, const CallLayout &layout, LLVM::LLVMFuncOp kernel,
+                           Homes &homes, ImplicitLocOpBuilder &b, Machine &machine)
+    : phase(phase), layout(layout), kernel(kernel), homes(homes), k(b, machine) {}
 
 LogicalResult PhaseEmitter::run() {
   if (!phase.getBody().hasOneBlock())
@@ -35,111 +34,6 @@ LogicalResult PhaseEmitter::run() {
     k.machine.waitForCopies(k.b);
   LLVM::ReturnOp::create(k.b, ValueRange());
   return success();
-}
-
-//===----------------------------------------------------------------------===//
-// Arguments and the task of the block
-//===----------------------------------------------------------------------===//
-
-namespace {
-
-/// Reads fields of `mixwright_device_call`.
-class CallReader {
-public:
-  CallReader(KernelBuilder &k, Value call) : k(k), call(call) {}
-
-  Value number(int64_t byte) { return read(byte, k.b.getI64Type()); }
-  Value number32(int64_t byte) {
-    return arith::TruncIOp::create(k.b, k.b.getI32Type(), number(byte));
-  }
-  Value pointer(int64_t byte) { return read(byte, LLVM::LLVMPointerType::get(k.b.getContext())); }
-
-private:
-  Value read(int64_t byte, Type type) {
-    Value at =
-        LLVM::GEPOp::create(k.b, call.getType(), k.b.getI8Type(), call,
-                            ArrayRef<LLVM::GEPArg>{(int32_t)byte}, LLVM::GEPNoWrapFlags::inbounds);
-    return LLVM::LoadOp::create(k.b, type, at, /*alignment=*/8);
-  }
-
-  KernelBuilder &k;
-  Value call;
-};
-
-} // namespace
-
-/// Finds the block's task, and the part of every tensor that belongs to its instance. Blocks
-/// are numbered (token block, instance, feature block), the last the fastest.
-void PhaseEmitter::bindArguments() {
-  CallReader call(k, kernel.getArgument(0));
-  auto features = phase->getAttrOfType<IntegerAttr>("tile.features");
-  int64_t numFeatures = features ? features.getInt() : 1;
-  Value block = k.machine.getBlock(k.b);
-  Value heads = call.number32(offsetof(mixwright_device_call, heads));
-  Value instances = call.number32(offsetof(mixwright_device_call, instances));
-  Value task = k.divide(block, numFeatures);
-  featureBlock = k.remainder(block, numFeatures);
-  tokenBlock = arith::DivUIOp::create(k.b, task, instances);
-  Value instance = arith::RemUIOp::create(k.b, task, instances);
-  if (phase->hasAttr("tile.last_first")) {
-    Value blocks = call.number32(offsetof(mixwright_device_call, token_blocks));
-    tokenBlock = k.sub(k.sub(blocks, tokenBlock), k.constant(1));
-  }
-  Value head = arith::RemUIOp::create(k.b, instance, heads);
-  Value batch = arith::DivUIOp::create(k.b, instance, heads);
-
-  llvm::StringMap<Value> initial;
-  Value null = LLVM::ZeroOp::create(k.b, LLVM::LLVMPointerType::get(k.b.getContext()));
-  for (auto [index, argument] : llvm::enumerate(phase.getArguments())) {
-    if (auto given = phase.getArgAttrOfType<StringAttr>(index, "tile.given")) {
-      Value state = initial.lookup(given.getValue());
-      scalars.map(argument,
-                  LLVM::ICmpOp::create(k.b, LLVM::ICmpPredicate::ne, state ? state : null, null));
-      continue;
-    }
-    auto type = dyn_cast<MemRefType>(argument.getType());
-    if (!type)
-      continue;
-    int64_t base =
-        offsetof(mixwright_device_call, tensors) + index * sizeof(mixwright_device_tensor);
-    Value data = call.pointer(base + offsetof(mixwright_device_tensor, data));
-    auto kind = phase.getArgAttrOfType<StringAttr>(index, "mix.kind");
-    auto name = phase.getArgAttrOfType<StringAttr>(index, "mix.name");
-    if (kind && name && kind.getValue() == "state_in")
-      initial[name.getValue()] = data;
-
-    View view;
-    view.number = index;
-    view.element = type.getElementType();
-    if (kind && kind.getValue() == "state_out")
-      view.isGiven = LLVM::ICmpOp::create(k.b, LLVM::ICmpPredicate::ne, data, null);
-    Value group = call.number32(base + offsetof(mixwright_device_tensor, head_group));
-    Value part = arith::DivUIOp::create(k.b, head, group);
-    Value start =
-        k.add(k.multiply(k.toInt64(batch),
-                         call.number(base + offsetof(mixwright_device_tensor, batch_stride))),
-              k.multiply(k.toInt64(part),
-                         call.number(base + offsetof(mixwright_device_tensor, head_stride))));
-    Value global = LLVM::AddrSpaceCastOp::create(
-        k.b, LLVM::LLVMPointerType::get(k.b.getContext(), kGlobalSpace), data);
-    view.pointer =
-        LLVM::GEPOp::create(k.b, global.getType(), getStorageType(view.element), global, start);
-    SmallVector<int64_t> strides;
-    int64_t offset;
-    bool lastIsUnit = type.getRank() > 0 && succeeded(type.getStridesAndOffset(strides, offset)) &&
-                      strides.back() == 1;
-    for (int64_t dim = 0; dim < type.getRank(); ++dim) {
-      bool isUnit = lastIsUnit && dim + 1 == type.getRank();
-      view.strides.push_back(
-          isUnit ? k.constant64(1)
-                 : call.number(base + offsetof(mixwright_device_tensor, strides) + 8 * dim));
-      view.sizes.push_back(
-          type.isDynamicDim(dim)
-              ? call.number(base + offsetof(mixwright_device_tensor, sizes) + 8 * dim)
-              : k.constant64(type.getDimSize(dim)));
-    }
-    views[argument] = std::move(view);
-  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -221,7 +115,7 @@ LogicalResult PhaseEmitter::emitForall(scf::ForallOp op) {
            << op.getRank();
   scalars.map(op.getInductionVars()[0], k.toIndex(featureBlock));
   scalars.map(op.getInductionVars()[1], k.toIndex(tokenBlock));
-  // The grid has as many token blocks as the longest sequence of the call.
+  // The grid may have more token blocks than the sequence.
   Value bound =
       getScalar(getValueOrCreateConstantIndexOp(k.b, op.getLoc(), op.getMixedUpperBound()[1]));
   Value isTask = k.compare(arith::CmpIPredicate::slt, k.toIndex(tokenBlock), bound);

@@ -8,6 +8,7 @@
 // Walks a phase and writes the kernel whose blocks run its tasks. One file per kind of op:
 //
 //   PhaseEmitter.cpp     dispatch, scalars, control flow
+//   BindArguments.cpp    the task of a block, tensors of its instance
 //   EmitMemory.cpp       tensors of the caller, slices, reshapes
 //   EmitPrefetch.cpp     loads of the next round of a loop
 //   EmitLinalg.cpp       elementwise work, reductions
@@ -23,6 +24,7 @@
 #define MIXWRIGHT_CODEGEN_GPU_PHASEEMITTER_H
 
 #include "codegen/Accesses.h"
+#include "codegen/gpu/CallLayout.h"
 #include "codegen/gpu/Hazards.h"
 #include "codegen/gpu/Homes.h"
 #include "codegen/gpu/KernelBuilder.h"
@@ -53,6 +55,13 @@ struct Tile {
   }
 };
 
+/// Where the rows of a cache are (`mixwright_paging`).
+struct Paging {
+  mlir::Value table, isTable; ///< Of the sequence, in global memory; whether there is one.
+  mlir::Value pages, rows;    ///< i32
+  mlir::Value stride;         ///< i64
+};
+
 /// A tensor of the caller.
 struct View {
   mlir::Value pointer; ///< Of this instance, in global memory.
@@ -60,6 +69,8 @@ struct View {
   llvm::SmallVector<mlir::Value> strides, sizes; ///< i64
   int64_t number = 0;                            ///< Of the argument.
   mlir::Value isGiven;                           ///< Null: it always is.
+  std::optional<Paging> paging = {};             ///< Of a cache.
+  mlir::Value known;                             ///< Its only element, if nobody need load it.
 
   Span getSpan() const { return {1 + number, 0, 1}; }
 };
@@ -70,13 +81,17 @@ inline constexpr llvm::StringLiteral kSharedMemoryName = "mixwright_shared";
 class PhaseEmitter {
 public:
   /// Emits `kernel` (a function without a body, of one pointer to `mixwright_device_call`).
-  PhaseEmitter(mlir::func::FuncOp phase, mlir::LLVM::LLVMFuncOp kernel, Homes &homes,
-               mlir::ImplicitLocOpBuilder &b, Machine &machine);
+  PhaseEmitter(mlir::func::FuncOp phase, const CallLayout &layout, mlir::LLVM::LLVMFuncOp kernel,
+               Homes &homes, mlir::ImplicitLocOpBuilder &b, Machine &machine);
   mlir::LogicalResult run();
 
 private:
-  // PhaseEmitter.cpp
+  // BindArguments.cpp
   void bindArguments();
+  mlir::Value getByteStride(const View &view, size_t dim);
+  mlir::Value getDistance(const View &view, size_t dim, mlir::Value position);
+
+  // PhaseEmitter.cpp
   mlir::LogicalResult emitBlock(mlir::Block &block);
   mlir::LogicalResult emitOp(mlir::Operation &op);
   mlir::LogicalResult emitConstant(mlir::arith::ConstantOp op);
@@ -188,6 +203,7 @@ private:
   mlir::LogicalResult emitLargest(tile::LargestOp op);
 
   mlir::func::FuncOp phase;
+  const CallLayout &layout;
   mlir::LLVM::LLVMFuncOp kernel;
   Homes &homes;
   KernelBuilder k;

@@ -9,7 +9,6 @@
 #include "codegen/gpu/Machine.h"
 #include "codegen/gpu/Passes.h"
 #include "dialect/Tile.h"
-#include "mixwright/abi.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Pass/PassManager.h"
@@ -100,10 +99,8 @@ static std::vector<DeviceKernel> collectKernels(ModuleOp module) {
   return kernels;
 }
 
-/// The type of `mixwright_device_call` with that many tensors, as words.
-static llvm::Type *getParameterType(llvm::LLVMContext &context, int64_t numTensors) {
-  int64_t bytes =
-      offsetof(mixwright_device_call, tensors) + numTensors * sizeof(mixwright_device_tensor);
+/// The type of a parameter of so many bytes, as words.
+static llvm::Type *getParameterType(llvm::LLVMContext &context, int64_t bytes) {
   llvm::Type *words = llvm::ArrayType::get(llvm::Type::getInt64Ty(context), bytes / 8);
   return llvm::StructType::get(words);
 }
@@ -137,13 +134,13 @@ llvm::Expected<DeviceModule> gpu::compile(ModuleOp phases, StringRef chip, bool 
   device.module->setDataLayout((*target)->createDataLayout());
   device.kernels = collectKernels(phases);
   for (auto function : phases.getOps<LLVM::LLVMFuncOp>()) {
-    auto count = function->getAttrOfType<IntegerAttr>(kNumTensorsAttr);
-    if (!count)
+    auto bytes = function->getAttrOfType<IntegerAttr>(kParameterBytesAttr);
+    if (!bytes)
       continue;
     llvm::Function *kernel = device.module->getFunction(function.getName());
     kernel->addFnAttr("target-cpu", (*row)->cpu);
     kernel->addFnAttr("target-features", (*row)->features);
-    machine->finishKernel(*kernel, getParameterType(*device.context, count.getInt()));
+    machine->finishKernel(*kernel, getParameterType(*device.context, bytes.getInt()));
   }
   if (optimize)
     optimizeModule(*device.module, **target);

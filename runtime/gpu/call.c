@@ -5,51 +5,36 @@
 |*
 |*===----------------------------------------------------------------------===*
 |*
-|* A call is checked and bound by the same code as one of the CPU; what is left is to write it
-|* down as `mixwright_device_call`.
+|* A call is checked and bound by the same code as one of the CPU, as far as that can be
+|* done without reading memory of the device; what is left is to write it down as
+|* `mixwright_device_call`.
 |*
 \*===----------------------------------------------------------------------===*/
 
 #include "runtime/gpu/call.h"
 #include <stdlib.h>
 
-/* What a device call cannot say. */
-static mixwright_status check_kinds(const mixwright_kernel *kernel) {
-  for (int32_t n = 0; n < kernel->num_args; ++n)
-    if (kernel->args[n].kind >= MIXWRIGHT_STATE)
-      return mw_fail(MIXWRIGHT_INVALID_KERNEL,
-                     "kernel '%s': argument '%s' is a %s, which no kernel of a device has",
-                     kernel->mixer, kernel->args[n].name, mw_kind_name(&kernel->args[n]));
-  return MIXWRIGHT_OK;
-}
-
-/* Kernels count tokens, heads and instances in 31 bits. */
-static mixwright_status check_counts(const mw_device_call *call) {
-  const mw_binding *binding = &call->binding;
-  int64_t instances;
-  int fits =
-      !__builtin_mul_overflow(binding->batch, binding->heads, &instances) && instances <= INT32_MAX;
-  for (int32_t n = 0; fits && n < call->kernel->num_spaces; ++n)
-    fits = binding->spaces[n] <= INT32_MAX;
-  if (!fits)
-    return mw_fail(MIXWRIGHT_UNSUPPORTED,
-                   "mixer '%s': more tokens, heads or sequences than a device counts",
-                   call->kernel->mixer);
-  return MIXWRIGHT_OK;
-}
-
 mixwright_status mw_bind_device_call(const mixwright_kernel *kernel, DLTensor *const *tensors,
-                                     int32_t num_tensors, mixwright_layout layout, DLDevice device,
-                                     mw_device_call *call) {
-  mixwright_options options = {.layout = layout};
+                                     int32_t num_tensors, const mixwright_options *options,
+                                     int64_t most_tokens, DLDevice device, mw_device_call *call) {
   call->kernel = kernel;
   call->parameter = NULL;
-  MW_CHECK(check_kinds(kernel));
-  MW_CHECK(mw_bind(kernel, tensors, num_tensors, &options, device, &call->binding));
-  mixwright_status status = check_counts(call);
+  MW_CHECK(mw_bind(kernel, tensors, num_tensors, options, device, &call->binding));
+  mixwright_status status = mw_bound_device_call(kernel, most_tokens, &call->binding);
   if (status != MIXWRIGHT_OK)
     mw_unbind(&call->binding);
   return status;
+}
+
+/* Numbers along the first dimension of a tensor; NULL: none. */
+static mixwright_device_vector describe_vector(const DLTensor *tensor) {
+  if (!tensor)
+    return (mixwright_device_vector){NULL, 0};
+  int64_t stride = tensor->strides ? tensor->strides[0] : 1;
+  if (!tensor->strides && tensor->ndim == 2)
+    stride = tensor->shape[1];
+  return (mixwright_device_vector){(const char *)tensor->data + tensor->byte_offset,
+                                   stride * (tensor->dtype.bits / 8)};
 }
 
 static mixwright_device_tensor describe_tensor(const mw_device_call *call, int32_t index) {
@@ -59,43 +44,64 @@ static mixwright_device_tensor describe_tensor(const mw_device_call *call, int32
                                     .batch_stride = bound->batch_stride / bytes,
                                     .head_stride = bound->head_stride / bytes,
                                     .head_group = bound->heads_each};
-  for (int d = 0; d < MIXWRIGHT_MAX_RANK; ++d) {
+  for (int d = 0; d < MIXWRIGHT_MAX_RANK; ++d)
     tensor.strides[d] = call->binding.strides[index][d];
-    tensor.sizes[d] = call->binding.sizes[index][d];
-  }
   return tensor;
 }
 
+/* As `mw_get_paging` says of one sequence. */
+static mixwright_device_cache describe_cache(const mw_binding *binding, int32_t index) {
+  const mw_bound_cache *cache = &binding->caches[index];
+  if (!cache->tables)
+    return (mixwright_device_cache){.pages = 1, .page_rows = cache->rows};
+  const DLTensor *tables = cache->tables;
+  return (mixwright_device_cache){
+      .table = (const int32_t *)(const void *)((const char *)tables->data + tables->byte_offset),
+      .table_stride = tables->strides ? tables->strides[0] : tables->shape[1],
+      .pages = tables->shape[1] > 0 ? tables->shape[1] : 1,
+      .page_rows = cache->rows,
+      .page_stride = cache->page_stride};
+}
+
+size_t mw_get_parameter_bytes(const mixwright_kernel *kernel) {
+  int32_t caches = 0;
+  for (int32_t n = 0; n < kernel->num_args; ++n)
+    caches += kernel->args[n].kind == MIXWRIGHT_CACHE;
+  return MIXWRIGHT_DEVICE_BYTES(kernel->num_spaces, kernel->num_args, caches);
+}
+
+static void write_parts(const mw_device_call *call) {
+  const mixwright_kernel *kernel = call->kernel;
+  const mw_binding *binding = &call->binding;
+  char *parts = (char *)call->parameter;
+  mixwright_device_space *spaces = (mixwright_device_space *)(void *)(call->parameter + 1);
+  mixwright_device_tensor *tensors =
+      (mixwright_device_tensor *)(void *)(parts + MIXWRIGHT_DEVICE_TENSORS(kernel->num_spaces));
+  mixwright_device_cache *cache =
+      (mixwright_device_cache *)(void *)(parts + MIXWRIGHT_DEVICE_CACHES(kernel->num_spaces,
+                                                                         kernel->num_args));
+  for (int32_t n = 0; n < kernel->num_spaces; ++n)
+    spaces[n] =
+        (mixwright_device_space){binding->spaces[n], describe_vector(binding->cu_seqlens[n])};
+  for (int32_t n = 0; n < kernel->num_args; ++n) {
+    const mw_bound_arg *bound = &binding->args[n];
+    tensors[n] = describe_tensor(call, n);
+    if (kernel->args[n].kind == MIXWRIGHT_CACHE)
+      *cache++ = describe_cache(binding, n);
+    if (kernel->args[n].kind == MIXWRIGHT_POSITION)
+      call->parameter->positions = (mixwright_device_vector){bound->data, bound->batch_stride};
+  }
+}
+
 mixwright_status mw_write_device_call(mw_device_call *call, char *workspace) {
-  size_t tensors = (size_t)call->kernel->num_args * sizeof(mixwright_device_tensor);
-  mixwright_device_call *parameter = calloc(1, sizeof *parameter + tensors);
-  if (!parameter)
+  call->parameter = calloc(1, mw_get_parameter_bytes(call->kernel));
+  if (!call->parameter)
     return mw_fail(MIXWRIGHT_OUT_OF_MEMORY, "no memory to describe a call of '%s'",
                    call->kernel->mixer);
   mw_place_workspaces(call->kernel, &call->binding, workspace);
-  parameter->heads = call->binding.heads;
-  parameter->instances = call->binding.batch * call->binding.heads;
-  for (int32_t n = 0; n < call->kernel->num_args; ++n)
-    parameter->tensors[n] = describe_tensor(call, n);
-  call->parameter = parameter;
-  return MIXWRIGHT_OK;
-}
-
-/* CUDA counts 2^31 - 1 blocks, HIP 2^32 - 1 threads. */
-mixwright_status mw_count_blocks(mw_device_call *call, const mixwright_phase *phase,
-                                 uint32_t *blocks) {
-  mixwright_device_call *parameter = call->parameter;
-  int is_hip = call->kernel->image->device_type == kDLROCM;
-  int64_t size = phase->space < 0 ? 1 : call->binding.spaces[phase->space];
-  int64_t rows = phase->space < 0 ? 1 : phase->rows, count, threads;
-  parameter->token_blocks = size / rows + (size % rows != 0);
-  if (__builtin_mul_overflow(parameter->token_blocks, parameter->instances, &count) ||
-      __builtin_mul_overflow(count, phase->feature_blocks, &count) ||
-      __builtin_mul_overflow(count, phase->threads, &threads) || count > INT32_MAX ||
-      (is_hip && threads > UINT32_MAX))
-    return mw_fail(MIXWRIGHT_UNSUPPORTED, "mixer '%s': more blocks than a launch can count",
-                   call->kernel->mixer);
-  *blocks = (uint32_t)count;
+  call->parameter->sequences = call->binding.batch;
+  call->parameter->slots = describe_vector(call->binding.slots);
+  write_parts(call);
   return MIXWRIGHT_OK;
 }
 

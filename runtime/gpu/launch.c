@@ -31,13 +31,20 @@ static mixwright_status find_device(const mixwright_kernel *kernel, DLTensor *co
 
 /* Chooses the kernel of a list, and binds the call. */
 static mixwright_status bind_call(const mixwright_kernel *kernel, DLTensor *const *tensors,
-                                  int32_t num_tensors, mixwright_layout layout,
+                                  int32_t num_tensors, const mixwright_launch_options *options,
                                   const mw_device **device, mw_device_call *call) {
+  mixwright_options given = {.layout = options->layout,
+                             .packings = options->packings,
+                             .num_packings = options->num_packings,
+                             .block_tables = options->block_tables,
+                             .num_block_tables = options->num_block_tables,
+                             .state_slots = options->state_slots};
   DLDevice which;
   MW_CHECK(mw_check_version(kernel));
   MW_CHECK(find_device(kernel, tensors, num_tensors, device, &which));
   MW_CHECK(mw_select(kernel, *device, &kernel));
-  return mw_bind_device_call(kernel, tensors, num_tensors, layout, which, call);
+  return mw_bind_device_call(kernel, tensors, num_tensors, &given, options->most_tokens, which,
+                             call);
 }
 
 static mixwright_status launch_phase(mw_device_call *call, const mixwright_phase *phase,
@@ -80,7 +87,7 @@ mixwright_status mixwright_launch(const mixwright_kernel *kernel, DLTensor *cons
   options = options ? options : &defaults;
   const mw_device *device;
   mw_device_call call;
-  MW_CHECK(bind_call(kernel, tensors, num_tensors, options->layout, &device, &call));
+  MW_CHECK(bind_call(kernel, tensors, num_tensors, options, &device, &call));
   mixwright_status status = launch_bound(&call, device, options);
   mw_free_device_call(&call);
   return status;
@@ -95,7 +102,7 @@ mixwright_status mixwright_launch_workspace_bytes(const mixwright_kernel *kernel
   options = options ? options : &defaults;
   const mw_device *device;
   mw_device_call call;
-  MW_CHECK(bind_call(kernel, tensors, num_tensors, options->layout, &device, &call));
+  MW_CHECK(bind_call(kernel, tensors, num_tensors, options, &device, &call));
   *bytes = (size_t)call.binding.workspace_bytes;
   mw_free_device_call(&call);
   return MIXWRIGHT_OK;

@@ -285,7 +285,7 @@ TEST_F(PackedReject, FormOfOffsets) {
          "lanes");
   offsets.view = good;
   offsets.view.device.device_type = kDLCUDA;
-  expect("cu_seqlens of T: expected memory of the CPU, got device type 2");
+  expect("cu_seqlens of T: expected memory of the CPU, got memory of CUDA device 0");
   offsets.view = good;
   offsets.view.byte_offset = 3;
   expect("cu_seqlens of T: the data is not aligned to its 8-byte elements");

@@ -270,7 +270,7 @@ TEST_F(RejectArguments, BlockTables) {
   expectInvalid("block table of 'keys': the data is not aligned to its 4-byte elements");
   table.byte_offset = 0;
   table.device.device_type = kDLCUDA;
-  expectInvalid("block table of 'keys': expected memory of the CPU, got device type 2");
+  expectInvalid("block table of 'keys': expected memory of the CPU, got memory of CUDA device 0");
   table.device.device_type = kDLCPU;
   int64_t strides[2] = {4, 2};
   table.strides = strides;

@@ -113,8 +113,9 @@ static Error check(mixwright_status status) {
 Error EmulatedCall::bind() {
   constexpr size_t alignment = 64;
   auto views = bound.getViews();
+  mixwright_options options = bound.getOptions();
   if (Error error = check(mw_bind_device_call(&kernel, views.data(), int32_t(views.size()),
-                                              bound.getLayout(), {kDLCPU, 0}, &call)))
+                                              &options, bound.getMostTokens(), {kDLCPU, 0}, &call)))
     return error;
   isBound = true;
   // NaN shows what is read before it is written.
@@ -126,14 +127,20 @@ Error EmulatedCall::bind() {
   return Error::success();
 }
 
-/// Kernels may touch tensors and workspaces, and write to results only.
+/// Kernels may touch tensors, tables and workspaces, and write to results only.
 void EmulatedCall::addMemory() {
+  mixwright_options options = bound.getOptions();
+  for (const mixwright_packing &packing : llvm::ArrayRef(options.packings, options.num_packings))
+    memory.add(packing.cu_seqlens->data, getBytes(*packing.cu_seqlens), "cu_seqlens", false);
+  for (const mixwright_block_table &table :
+       llvm::ArrayRef(options.block_tables, options.num_block_tables))
+    memory.add(table.pages->data, getBytes(*table.pages), "block table", false);
   size_t next = 0;
   for (int32_t n = 0; n < kernel.num_args; ++n) {
     const mixwright_arg &arg = kernel.args[n];
     const mw_bound_arg &own = call.binding.args[n];
     if (arg.kind == MIXWRIGHT_WORKSPACE)
-      memory.add(own.data, size_t(own.batch_stride * call.binding.batch), arg.name);
+      memory.add(own.data, size_t(own.bytes), arg.name);
     else if (const DLTensor *view = bound.getViews()[next++]; view && own.data)
       memory.add(own.data, getBytes(*view), arg.name, mw_is_written(&arg));
   }
@@ -149,8 +156,7 @@ Error EmulatedCall::launch(const mixwright_phase &phase, const emu::Program &emu
   config.block.x = phase.threads;
   config.dynamicSharedBytes = phase.scratch_bytes;
   config.parameters = {reinterpret_cast<const char *>(call.parameter),
-                       offsetof(mixwright_device_call, tensors) +
-                           kernel.num_args * sizeof(mixwright_device_tensor)};
+                       mw_get_parameter_bytes(&kernel)};
   config.schedule = schedule;
   auto findings = emulated.launch(phase.function, config, memory);
   if (!findings)

@@ -37,6 +37,7 @@ public:
   static llvm::Expected<EmulatedKernel> load(DeviceProgram program);
 
   llvm::ArrayRef<std::string> getNotes() const { return program.notes; }
+  const mixwright_kernel &getKernel() const { return program.getKernel(); }
 
   /// Runs all phases on a call, whose results start as NaN. What the emulator finds is an
   /// error, one finding a line.

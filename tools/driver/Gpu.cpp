@@ -107,27 +107,58 @@ Expected<void *> GpuCall::allocate(size_t bytes) {
   return address;
 }
 
+Expected<DLTensor> GpuCall::copyTensor(const DLTensor &tensor) {
+  DLTensor copy = tensor;
+  copy.device = gpu.getDevice();
+  size_t bytes = getBytes(copy);
+  if (bytes == 0)
+    return copy;
+  Expected<void *> address = allocate(bytes);
+  if (!address)
+    return address.takeError();
+  copy.data = *address;
+  if (Error error = gpu.check(gpu.getDriver().copy_to_device(*address, tensor.data, bytes),
+                              "cannot be copied to"))
+    return std::move(error);
+  return copy;
+}
+
 Error GpuCall::copyTensors() {
-  copies.reserve(bound.getViews().size()); // `views` points into it
   for (const DLTensor *view : bound.getViews()) {
     if (!view) {
       views.push_back(nullptr);
       continue;
     }
-    DLTensor &copy = copies.emplace_back(*view);
-    copy.device = gpu.getDevice();
-    views.push_back(&copy);
-    size_t bytes = getBytes(copy);
-    if (bytes == 0)
-      continue;
-    Expected<void *> address = allocate(bytes);
-    if (!address)
-      return address.takeError();
-    copy.data = *address;
-    if (Error error = gpu.check(gpu.getDriver().copy_to_device(*address, view->data, bytes),
-                                "cannot be copied to"))
-      return error;
+    Expected<DLTensor> copy = copyTensor(*view);
+    if (!copy)
+      return copy.takeError();
+    views.push_back(&copies.emplace_back(*copy));
   }
+  return Error::success();
+}
+
+Error GpuCall::copyTables() {
+  mixwright_options given = bound.getOptions();
+  for (mixwright_packing packing : llvm::ArrayRef(given.packings, given.num_packings)) {
+    Expected<DLTensor> copy = copyTensor(*packing.cu_seqlens);
+    if (!copy)
+      return copy.takeError();
+    packing.cu_seqlens = &copies.emplace_back(*copy);
+    packings.push_back(packing);
+  }
+  for (mixwright_block_table table : llvm::ArrayRef(given.block_tables, given.num_block_tables)) {
+    Expected<DLTensor> copy = copyTensor(*table.pages);
+    if (!copy)
+      return copy.takeError();
+    table.pages = &copies.emplace_back(*copy);
+    blockTables.push_back(table);
+  }
+  options.layout = given.layout;
+  options.packings = packings.data();
+  options.num_packings = given.num_packings;
+  options.block_tables = blockTables.data();
+  options.num_block_tables = given.num_block_tables;
+  options.most_tokens = bound.getMostTokens();
   return Error::success();
 }
 
@@ -147,8 +178,9 @@ Error GpuCall::makeWorkspace() {
 Expected<std::unique_ptr<GpuCall>> GpuCall::create(const Gpu &gpu, const mixwright_kernel &kernel,
                                                    BoundKernel &bound) {
   std::unique_ptr<GpuCall> call(new GpuCall(gpu, kernel, bound));
-  call->options.layout = bound.getLayout();
   if (Error error = call->copyTensors())
+    return std::move(error);
+  if (Error error = call->copyTables())
     return std::move(error);
   if (Error error = call->makeWorkspace())
     return std::move(error);

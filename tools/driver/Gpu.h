@@ -64,7 +64,10 @@ private:
   GpuCall(const Gpu &gpu, const mixwright_kernel &kernel, BoundKernel &bound)
       : gpu(gpu), kernel(kernel), bound(bound) {}
 
+  /// A copy of a tensor, with memory of the GPU; elements are copied too.
+  llvm::Expected<DLTensor> copyTensor(const DLTensor &tensor);
   llvm::Error copyTensors();
+  llvm::Error copyTables();
   llvm::Error makeWorkspace();
   llvm::Expected<void *> allocate(size_t bytes);
   llvm::Error launch();
@@ -72,8 +75,10 @@ private:
   const Gpu &gpu;
   const mixwright_kernel &kernel;
   BoundKernel &bound;
-  std::vector<DLTensor> copies; ///< of the views of `bound`, in the same order
-  std::vector<DLTensor *> views;
+  std::list<DLTensor> copies;    ///< of all that is on the GPU
+  std::vector<DLTensor *> views; ///< as those of `bound`
+  std::vector<mixwright_packing> packings;
+  std::vector<mixwright_block_table> blockTables;
   std::vector<void *> memory; ///< of the GPU, to be freed
   std::vector<void *> events;
   mixwright_launch_options options = {};

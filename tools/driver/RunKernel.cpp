@@ -143,6 +143,16 @@ BoundKernel::Binding BoundKernel::bind(const mixwright_arg &arg, const Signature
   return binding;
 }
 
+/// As many as the sequence with the most earlier tokens would have with all new ones.
+static int64_t countMostTokens(const Call &call) {
+  int64_t earlier = 0, fresh = 0;
+  for (int64_t n = 0; n < call.position->getCount(); ++n)
+    earlier = std::max(earlier, static_cast<int64_t>(call.position->get(n)));
+  for (auto &entry : call.shape.sizes)
+    fresh = std::max(fresh, entry.second);
+  return earlier + fresh;
+}
+
 BoundKernel::BoundKernel(const mixwright_kernel &kernel, const Signature &signature,
                          const Call &call)
     : kernel(kernel), layout(call.shape.layout) {
@@ -157,6 +167,8 @@ BoundKernel::BoundKernel(const mixwright_kernel &kernel, const Signature &signat
   if (call.shape.isPacked())
     packSegments(call.shape);
   bindTables(call);
+  if (call.position)
+    mostTokens = countMostTokens(call);
 }
 
 void BoundKernel::bindTables(const Call &call) {
@@ -239,4 +251,14 @@ CallResult BoundKernel::takeResults() {
                                                      : binding.tensor.transpose(binding.declared);
   }
   return result;
+}
+
+Expected<CallResult> mix::driver::runOnCpu(const mixwright_kernel &kernel,
+                                           const Signature &signature, const Call &call,
+                                           const ThreadPool &pool) {
+  BoundKernel bound(kernel, signature, call);
+  bound.poisonResults();
+  if (Error error = bound.run(pool))
+    return std::move(error);
+  return bound.takeResults();
 }

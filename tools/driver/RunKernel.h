@@ -44,7 +44,10 @@ public:
   llvm::Error run(const ThreadPool &pool);
   /// The tensors that a call of the runtime takes; null where a state is absent.
   llvm::ArrayRef<DLTensor *> getViews() const { return views; }
-  mixwright_layout getLayout() const { return layout; }
+  /// What else such a call takes; points into this.
+  mixwright_options getOptions() const;
+  /// The most tokens that a sequence has, earlier ones too; 0 if calls do not go on.
+  int64_t getMostTokens() const { return mostTokens; }
   llvm::Expected<size_t> getWorkspaceBytes();
   CallResult takeResults();
 
@@ -75,10 +78,10 @@ private:
   void bindTables(const Call &call);
   static void arrange(const mixwright_arg &arg, Binding &binding);
   static Binding bind(const mixwright_arg &arg, const Signature &signature, const Call &call);
-  mixwright_options getOptions() const;
 
   const mixwright_kernel &kernel;
   mixwright_layout layout;
+  int64_t mostTokens = 0;
   std::vector<Offsets> offsets;  ///< of a packed call; never grows once made, like
   std::vector<Binding> bindings; ///< this: views point into both
   std::list<Table> tables;
@@ -86,6 +89,10 @@ private:
   std::vector<mixwright_block_table> blockTables;
   std::vector<DLTensor *> views;
 };
+
+/// Runs a call once, with results that start as NaN.
+llvm::Expected<CallResult> runOnCpu(const mixwright_kernel &kernel, const Signature &signature,
+                                    const Call &call, const ThreadPool &pool);
 
 } // namespace mix::driver
 

@@ -294,7 +294,7 @@ static void joinOutputs(const Signature &signature, StringRef axis, const CallSh
 
 Expected<CallResult> mix::driver::runInSteps(StepKernels kernels, const Signature &signature,
                                              StringRef axis, const Call &whole,
-                                             const StepPlan &plan, const ThreadPool &pool) {
+                                             const StepPlan &plan, StepRunner run) {
   CallResult joined;
   std::vector<int64_t> positions(whole.shape.batch, 0);
   TensorMap memory, tables;
@@ -307,16 +307,15 @@ Expected<CallResult> mix::driver::runInSteps(StepKernels kernels, const Signatur
     call->states = std::move(memory);
     call->blockTables = std::move(tables);
     makeStepMemory(kernel, signature, plan.caches, *call);
-    BoundKernel bound(kernel, signature, *call);
-    bound.poisonResults();
-    if (Error error = bound.run(pool))
-      return std::move(error);
-    CallResult result = bound.takeResults();
+    Expected<CallResult> result = run(kernel, *call);
+    if (!result)
+      return result.takeError();
     for (const Argument &arg : signature.outputs)
-      joined.outputs.try_emplace(arg.name, result.outputs[arg.name].getType(),
+      joined.outputs.try_emplace(arg.name, result->outputs[arg.name].getType(),
                                  whole.shape.getShape(arg));
-    joinOutputs(signature, axis, whole.shape, range, plan.isPacked, result.outputs, joined.outputs);
-    memory = std::move(result.states);
+    joinOutputs(signature, axis, whole.shape, range, plan.isPacked, result->outputs,
+                joined.outputs);
+    memory = std::move(result->states);
     tables = std::move(call->blockTables);
     for (auto [position, count] : llvm::zip(positions, counts))
       position += count;

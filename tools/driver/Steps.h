@@ -64,12 +64,16 @@ struct StepPlan {
 /// Kernels of one mixer that take turns: they keep the same states and caches.
 using StepKernels = llvm::ArrayRef<const mixwright_kernel *>;
 
+/// Runs one call of a kernel, on whatever it was compiled for, with results that start as NaN.
+using StepRunner =
+    llvm::function_ref<llvm::Expected<CallResult>(const mixwright_kernel &, const Call &)>;
+
 /// Runs a call in layout BTHD, from the beginning of its sequences, as the plan says, and
 /// joins the outputs. `axis` is the token axis that the calls walk along. The final states
 /// are those that the mixer declares.
 llvm::Expected<CallResult> runInSteps(StepKernels kernels, const Signature &signature,
                                       llvm::StringRef axis, const Call &whole, const StepPlan &plan,
-                                      const ThreadPool &pool);
+                                      StepRunner run);
 
 } // namespace mix::driver
 

@@ -8,6 +8,7 @@
 #include "RunDevice.h"
 #include "GuardedTensor.h"
 #include "codegen/emulator/Emulator.h"
+#include "codegen/gpu/CallLayout.h"
 #include "codegen/gpu/Target.h"
 #include "dialect/EvaluateTile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -38,9 +39,9 @@ struct Argument {
 
 class DeviceCall {
 public:
-  DeviceCall(func::FuncOp phase, const EmulatorRun &options, const llvm::StringMap<Array> &inputs,
-             const llvm::StringMap<Array> &states)
-      : options(options), inputs(inputs), states(states) {
+  DeviceCall(func::FuncOp phase, const gpu::CallLayout &layout, const EmulatorRun &options,
+             const llvm::StringMap<Array> &inputs, const llvm::StringMap<Array> &states)
+      : layout(layout), options(options), inputs(inputs), states(states) {
     bindArguments(phase);
   }
 
@@ -55,6 +56,7 @@ private:
   Error launch(const gpu::DeviceKernel &kernel, const emu::Program &program,
                const emu::Schedule &schedule);
 
+  const gpu::CallLayout &layout;
   const EmulatorRun &options;
   const llvm::StringMap<Array> &inputs, &states;
   std::vector<Argument> arguments;
@@ -142,22 +144,25 @@ Error DeviceCall::launch(const gpu::DeviceKernel &kernel, const emu::Program &pr
   int64_t blocks = 1;
   if (!kernel.space.empty())
     blocks = llvm::divideCeil(spaces.lookup(kernel.space), kernel.rows);
-  size_t header = offsetof(mixwright_device_call, tensors);
-  std::vector<char> bytes(header + arguments.size() * sizeof(mixwright_device_tensor), 0);
+  std::vector<char> bytes(layout.getBytes(), 0);
   auto *call = reinterpret_cast<mixwright_device_call *>(bytes.data());
+  call->sequences = call->head_group = 1;
   call->heads = call->instances = kHeads;
   call->token_blocks = blocks;
+  for (auto [index, space] : llvm::enumerate(layout.getSpaces())) {
+    char *part = bytes.data() + layout.getSpaceOffset(static_cast<int64_t>(index));
+    reinterpret_cast<mixwright_device_space *>(part)->size = spaces.lookup(space.name);
+  }
   for (auto [index, argument] : llvm::enumerate(arguments)) {
-    mixwright_device_tensor &tensor = call->tensors[index];
+    char *part = bytes.data() + layout.getTensorOffset(static_cast<int64_t>(index));
+    mixwright_device_tensor &tensor = *reinterpret_cast<mixwright_device_tensor *>(part);
     GuardedTensor &guarded = *argument.tensor;
     size_t lead = argument.isShared() ? 0 : 1;
     tensor.data = argument.isAbsent ? nullptr : guarded.data();
     tensor.head_stride = lead ? guarded.strides[0] : 0;
     tensor.head_group = lead ? 1 : kHeads;
-    for (size_t dim = lead; dim < guarded.sizes.size(); ++dim) {
+    for (size_t dim = lead; dim < guarded.sizes.size(); ++dim)
       tensor.strides[dim - lead] = guarded.strides[dim];
-      tensor.sizes[dim - lead] = guarded.sizes[dim];
-    }
     if (tensor.data)
       memory.add(tensor.data, guarded.getBytes(), argument.name, !argument.isShared());
   }
@@ -239,7 +244,10 @@ Expected<Evaluation> mix::runOnEmulator(ModuleOp module, StringRef mixer,
   Expected<emu::Schedule> order = parseSchedule(options.schedule);
   if (!order)
     return order.takeError();
-  DeviceCall call(phases[0], options, inputs, states);
+  FailureOr<gpu::CallLayout> layout = gpu::CallLayout::create(phases[0]);
+  if (failed(layout))
+    return llvm::createStringError("the tile program of mixer '" + mixer + "' is not valid");
+  DeviceCall call(phases[0], *layout, options, inputs, states);
   OwningOpRef<ModuleOp> copy = module.clone();
   for (auto function : llvm::make_early_inc_range(copy->getOps<func::FuncOp>())) {
     auto name = function->getAttrOfType<StringAttr>("tile.mixer");

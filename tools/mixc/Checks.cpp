@@ -235,8 +235,7 @@ class Checker {
 public:
   Checker(Spec &spec, const CheckOptions &options, ThreadPool pool)
       : spec(spec), signature(spec.getSignature()), options(options), pool(std::move(pool)),
-        cases(makeCases(!findTokenAxis(signature).empty(),
-                        canPack(signature) && !options.isForGpu())) {}
+        cases(makeCases(!findTokenAxis(signature).empty(), canPack(signature))) {}
 
   Expected<CheckReport> run() {
     if (StringRef axis = findTokenAxis(signature); options.sizes.contains(axis))
@@ -247,7 +246,7 @@ public:
       return std::move(error);
     for (Form form : {Form::Chunked, Form::Recurrent, Form::Step, Form::Prefill})
       for (TensorTypes types : options.types)
-        if (!goesOn(form) || (!options.isForGpu() && !findTokenAxis(signature).empty()))
+        if (!goesOn(form) || !findTokenAxis(signature).empty())
           report.forms.push_back({form, types, "", {}, {}});
     if (llvm::any_of(options.types, [](TensorTypes t) { return t.type == ElementType::F64; }))
       report.forms.push_back({Form::Reference, ElementType::F64, "", {}, {}});
@@ -385,7 +384,7 @@ private:
         form.cases.push_back(checkCase(one, makeEvaluator(program, ElementType::F64)));
       return;
     }
-    Error error = options.isEmulated ? checkEmulated(form, features, prepared)
+    Error error = options.isEmulated ? checkEmulated(form, features, prepared, program)
                                      : checkCompiled(form, features, prepared, program);
     if (!error)
       return;
@@ -400,54 +399,86 @@ private:
                           /*passed=*/false});
   }
 
+  /// Compiles other forms as the one that is checked.
+  Expected<CompiledKernel> compileForm(const CheckedForm &form, Form which,
+                                       const SizeMap &features) {
+    KernelOptions kernelOptions{which, form.types, options.chip};
+    kernelOptions.isEmulated = options.gpu && options.gpu->isEmulated();
+    return compile(spec, features, kernelOptions);
+  }
+
   Error checkCompiled(CheckedForm &form, const SizeMap &features,
                       const std::vector<PreparedCase> &prepared, Program &program) {
-    KernelOptions kernelOptions{form.form, form.types, options.chip};
-    kernelOptions.isEmulated = options.gpu && options.gpu->isEmulated();
-    Expected<CompiledKernel> kernel = compile(spec, features, kernelOptions);
+    Expected<CompiledKernel> kernel = compileForm(form, form.form, features);
     if (!kernel)
       return kernel.takeError();
     form.notes = kernel->getNotes().vec();
-    if (form.form == Form::Step) {
-      checkSteps(form, &kernel->get(), features, program);
-      return Error::success();
-    }
-    if (form.form == Form::Prefill) {
-      // What a prefill leaves is good if steps can go on from there.
-      Expected<CompiledKernel> step =
-          compile(spec, features, {Form::Step, form.types, options.chip});
-      if (!step)
-        return step.takeError();
-      checkSteps(form, {&kernel->get(), &step->get()}, features, program);
-      return Error::success();
-    }
-    Runner run = [&](const Call &call) -> Expected<CallResult> {
-      if (options.gpu)
-        return runOnGpu(*options.gpu, kernel->get(), signature, call);
-      BoundKernel bound(kernel->get(), signature, call);
-      bound.poisonResults();
-      if (Error error = bound.run(pool))
-        return std::move(error);
-      return bound.takeResults();
+    auto runOn = [&](const ThreadPool &threads) {
+      return [&](const mixwright_kernel &kernel, const Call &call) {
+        return options.gpu ? runOnGpu(*options.gpu, kernel, signature, call)
+                           : runOnCpu(kernel, signature, call, threads);
+      };
     };
-    for (const PreparedCase &one : prepared)
-      form.cases.push_back(checkCase(one, run));
+    if (!goesOn(form.form)) {
+      for (const PreparedCase &one : prepared)
+        form.cases.push_back(
+            checkCase(one, [&](const Call &call) { return runOn(pool)(kernel->get(), call); }));
+      return Error::success();
+    }
+    // What a prefill leaves is good if steps can go on from there.
+    std::optional<CompiledKernel> step;
+    llvm::SmallVector<const mixwright_kernel *> kernels = {&kernel->get()};
+    if (form.form == Form::Prefill) {
+      Expected<CompiledKernel> own = compileForm(form, Form::Step, features);
+      if (!own)
+        return own.takeError();
+      kernels.push_back(&step.emplace(std::move(*own)).get());
+    }
+    // Bits do not depend on the number of threads either.
+    Expected<ThreadPool> one = ThreadPool::create(1);
+    if (!one)
+      return one.takeError();
+    checkSteps(form, kernels, features, program, runOn(pool), runOn(*one));
     return Error::success();
   }
 
-  Error checkEmulated(CheckedForm &form, const SizeMap &features,
-                      const std::vector<PreparedCase> &prepared) {
+  Expected<EmulatedKernel> emulateForm(const CheckedForm &form, Form which,
+                                       const SizeMap &features) {
     Expected<DeviceProgram> program =
-        compileForDevice(spec, features, {form.form, form.types, options.chip});
+        compileForDevice(spec, features, {which, form.types, options.chip});
     if (!program)
       return program.takeError();
-    Expected<EmulatedKernel> kernel = EmulatedKernel::load(std::move(*program));
-    if (!kernel)
-      return kernel.takeError();
-    form.notes = kernel->getNotes().vec();
-    for (const PreparedCase &one : prepared)
-      form.cases.push_back(
-          checkCase(one, [&](const Call &call) { return emulate(*kernel, call); }));
+    return EmulatedKernel::load(std::move(*program));
+  }
+
+  Error checkEmulated(CheckedForm &form, const SizeMap &features,
+                      const std::vector<PreparedCase> &prepared, Program &program) {
+    std::vector<EmulatedKernel> emulated; // never grows once `kernels` points into it
+    llvm::SmallVector<Form, 2> forms = {form.form};
+    if (form.form == Form::Prefill)
+      forms.push_back(Form::Step);
+    for (Form which : forms) {
+      Expected<EmulatedKernel> kernel = emulateForm(form, which, features);
+      if (!kernel)
+        return kernel.takeError();
+      emulated.push_back(std::move(*kernel));
+    }
+    form.notes = emulated.front().getNotes().vec();
+    if (!goesOn(form.form)) {
+      for (const PreparedCase &one : prepared)
+        form.cases.push_back(
+            checkCase(one, [&](const Call &call) { return emulate(emulated.front(), call); }));
+      return Error::success();
+    }
+    llvm::SmallVector<const mixwright_kernel *> kernels;
+    for (const EmulatedKernel &kernel : emulated)
+      kernels.push_back(&kernel.getKernel());
+    auto run = [&](const mixwright_kernel &kernel, const Call &call) {
+      auto own = llvm::find_if(
+          emulated, [&](const EmulatedKernel &each) { return &each.getKernel() == &kernel; });
+      return emulate(*own, call);
+    };
+    checkSteps(form, kernels, features, program, run, run);
     return Error::success();
   }
 
@@ -495,24 +526,27 @@ private:
     return checked;
   }
 
-  /// Checks kernels that take turns.
-  void checkSteps(CheckedForm &form, StepKernels kernels, const SizeMap &features,
-                  Program &program) {
+  /// Checks kernels that take turns. Sequences by themselves are run by `runAlone`.
+  void checkSteps(CheckedForm &form, StepKernels kernels, const SizeMap &features, Program &program,
+                  StepRunner run, StepRunner runAlone) {
     for (const StepCase &which : makeStepCases(kernels, signature, canStagger(signature)))
-      form.cases.push_back(checkStepCase(which, kernels, features, form.types, program));
+      form.cases.push_back(
+          checkStepCase(which, kernels, features, form.types, program, run, runAlone));
   }
 
   CheckedCase checkStepCase(const StepCase &which, StepKernels kernels, const SizeMap &features,
-                            TensorTypes types, Program &program) {
+                            TensorTypes types, Program &program, StepRunner run,
+                            StepRunner runAlone) {
     CheckedCase checked{which.name, formatSizes(signature, features), {}, "", false};
-    if (Error error = runStepCase(which, kernels, features, types, program, checked))
+    if (Error error = runStepCase(which, kernels, features, types, program, run, runAlone, checked))
       checked.failure = toString(std::move(error));
     checked.passed = checked.failure.empty() && checked.comparison.isGood();
     return checked;
   }
 
   Error runStepCase(const StepCase &which, StepKernels kernels, const SizeMap &features,
-                    TensorTypes types, Program &program, CheckedCase &checked) {
+                    TensorTypes types, Program &program, StepRunner run, StepRunner runAlone,
+                    CheckedCase &checked) {
     Expected<SizeMap> sizes = makeSizes(signature, features, which.tokens);
     if (!sizes)
       return sizes.takeError();
@@ -536,14 +570,14 @@ private:
     }
     StepPlan plan = planSteps(kernels, which);
     StringRef axis = findTokenAxis(signature);
-    Expected<CallResult> result = runInSteps(kernels, signature, axis, call, plan, pool);
+    Expected<CallResult> result = runInSteps(kernels, signature, axis, call, plan, run);
     if (!result)
       return result.takeError();
     checked.comparison = compare(*result, *expected);
     if (which.isStaggered)
       return Error::success();
     Expected<std::string> influence =
-        findStepInfluence(kernels, signature, axis, call, plan, *result);
+        findStepInfluence(kernels, signature, axis, call, plan, *result, runAlone);
     if (!influence)
       return influence.takeError();
     checked.failure = *influence;

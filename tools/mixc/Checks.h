@@ -32,7 +32,6 @@ struct CheckOptions {
   int64_t schedules = 1;            ///< of the emulator, for each call
   std::unique_ptr<driver::Gpu> gpu; ///< runs the kernels, compiled for `chip`, if it is given
 
-  /// GPUs run neither the step form nor packed sequences.
   bool isForGpu() const { return isEmulated || gpu; }
 };
 

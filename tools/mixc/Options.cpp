@@ -52,9 +52,7 @@ Expected<std::unique_ptr<Gpu>> mix::mixc::openTarget(const Arguments &arguments,
     return llvm::createStringError(
         "--target: expected native, or a GPU of this machine: cuda, hip, cuda:1, got '" + target +
         "'");
-  if (arguments.has("cu-seqlens"))
-    return llvm::createStringError("--target: kernels of GPUs take no packed sequences");
-  if (wanted && (goesOn(*wanted) || wanted == Form::Reference))
+  if (wanted == Form::Reference)
     return llvm::createStringError("--target: no GPU runs the " + getFormName(*wanted) + " form");
   return Gpu::open(target);
 }

@@ -158,8 +158,6 @@ static Expected<CallResult> compute(const Arguments &arguments, Spec &spec, cons
     llvm::errs() << "note: running the " << getFormName(chosen->form) << " form\n";
 
   mlir::TimingScope stage = timing.nest("Run");
-  if (*gpu)
-    return runOnGpu(**gpu, chosen->kernel->get(), spec.getSignature(), call);
   if (!chosen->kernel) {
     Expected<Program> program = spec.build(call.shape.sizes);
     if (!program)
@@ -169,13 +167,13 @@ static Expected<CallResult> compute(const Arguments &arguments, Spec &spec, cons
   Expected<ThreadPool> pool = ThreadPool::create(*threads);
   if (!pool)
     return pool.takeError();
+  auto runKernel = [&](const mixwright_kernel &kernel, const Call &call) {
+    return *gpu ? runOnGpu(**gpu, kernel, spec.getSignature(), call)
+                : runOnCpu(kernel, spec.getSignature(), call, *pool);
+  };
   if (goesOn(chosen->form))
-    return runStep(arguments, spec.getSignature(), call, chosen->kernel->get(), *pool);
-  BoundKernel bound(chosen->kernel->get(), spec.getSignature(), call);
-  bound.poisonResults();
-  if (Error error = bound.run(*pool))
-    return std::move(error);
-  return bound.takeResults();
+    return runStep(arguments, spec.getSignature(), call, chosen->kernel->get(), runKernel);
+  return runKernel(chosen->kernel->get(), call);
 }
 
 static Expected<int> run(const Arguments &arguments) {

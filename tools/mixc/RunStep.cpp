@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/mixc/RunStep.h"
-#include "tools/driver/Steps.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -150,8 +149,7 @@ static void printKept(const mixwright_kernel &kernel, const CallResult &result) 
 }
 
 Expected<CallResult> mix::mixc::runStep(const Arguments &arguments, const Signature &signature,
-                                        Call call, const mixwright_kernel &kernel,
-                                        const ThreadPool &pool) {
+                                        Call call, const mixwright_kernel &kernel, StepRunner run) {
   for (StringRef option : {"state-in", "state-out"})
     if (Error error = checkNames(arguments.getAssignments(option), option, kernel))
       return std::move(error);
@@ -171,11 +169,9 @@ Expected<CallResult> mix::mixc::runStep(const Arguments &arguments, const Signat
   }
   if (Error error = makeMissing(arguments, signature, kernel, call))
     return std::move(error);
-  BoundKernel bound(kernel, signature, call);
-  bound.poisonResults();
-  if (Error error = bound.run(pool))
-    return std::move(error);
-  CallResult result = bound.takeResults();
-  printKept(kernel, result);
+  Expected<CallResult> result = run(kernel, call);
+  if (!result)
+    return result.takeError();
+  printKept(kernel, *result);
   return result;
 }

@@ -128,10 +128,8 @@ static Call takeSequence(const Signature &signature, const Call &whole, int64_t 
 
 Expected<std::string> mix::mixc::findStepInfluence(StepKernels kernels, const Signature &signature,
                                                    StringRef axis, const Call &whole,
-                                                   const StepPlan &plan, const CallResult &result) {
-  Expected<ThreadPool> pool = ThreadPool::create(1);
-  if (!pool)
-    return pool.takeError();
+                                                   const StepPlan &plan, const CallResult &result,
+                                                   StepRunner run) {
   for (int64_t n = 0; n < whole.shape.batch; ++n) {
     Call alone = takeSequence(signature, whole, n);
     StepPlan own = plan;
@@ -139,14 +137,14 @@ Expected<std::string> mix::mixc::findStepInfluence(StepKernels kernels, const Si
     own.caches.wrapsWindows = false;
     for (std::vector<int64_t> &counts : own.counts)
       counts = {counts[n]};
-    Expected<CallResult> again = runInSteps(kernels, signature, axis, alone, own, *pool);
+    Expected<CallResult> again = runInSteps(kernels, signature, axis, alone, own, run);
     if (!again)
       return again.takeError();
     std::string what =
         findDifference(signature, {whole.shape, result, n}, {alone.shape, *again, 0});
     if (!what.empty())
       return "sequence " + std::to_string(n) + ": the bits of " + what +
-             " differ from those that it has alone, with caches in one piece, on one thread";
+             " differ from those that it has alone, with caches in one piece";
   }
   return std::string();
 }

@@ -32,14 +32,13 @@ std::vector<StepCase> makeStepCases(driver::StepKernels kernels, const driver::S
 /// it is a prefill's turn; where staggered, of 0 tokens too.
 driver::StepPlan planSteps(driver::StepKernels kernels, const StepCase &which);
 
-/// Compares bits: of each sequence in calls of its own, with caches in one piece, on
-/// one thread. Returns what differs, or an empty string. Not for staggered steps, whose
-/// sequences are cut otherwise.
-llvm::Expected<std::string> findStepInfluence(driver::StepKernels kernels,
-                                              const driver::Signature &signature,
-                                              llvm::StringRef axis, const driver::Call &whole,
-                                              const driver::StepPlan &plan,
-                                              const driver::CallResult &result);
+/// Compares bits: of each sequence in calls of its own, which `run` runs, with caches in one piece.
+/// Returns what differs, or an empty string. Not for staggered steps, whose sequences are cut
+/// otherwise.
+llvm::Expected<std::string>
+findStepInfluence(driver::StepKernels kernels, const driver::Signature &signature,
+                  llvm::StringRef axis, const driver::Call &whole, const driver::StepPlan &plan,
+                  const driver::CallResult &result, driver::StepRunner run);
 
 } // namespace mix::mixc
 

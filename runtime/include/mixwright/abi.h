@@ -27,7 +27,7 @@ extern "C" {
 
 /* Raised whenever a struct of this header changes; kernels of another version
  * are refused. */
-#define MIXWRIGHT_ABI_VERSION 4
+#define MIXWRIGHT_ABI_VERSION 5
 
 /* How the names of exported kernels begin. */
 #define MIXWRIGHT_KERNEL_PREFIX "mixwright_kernel_"
@@ -165,28 +165,72 @@ typedef struct mixwright_kernel {
   const struct mixwright_kernel *next; /* for a processor that lacks what this one needs */
 } mixwright_kernel;
 
-/* One tensor of a call on a device, as its kernels take it. Strides and sizes are in
- * elements. Instance (batch entry b, head h) has the elements at
- * data + b * batch_stride + (h / head_group) * head_stride. */
+/* Whole numbers in the memory of a device, int32 or int64. Devices count tokens in 31 bits and
+ * are little-endian, so that kernels read 32 bits of either. */
+typedef struct mixwright_device_vector {
+  const void *data; /* null: there are none */
+  int64_t stride;   /* in bytes */
+} mixwright_device_vector;
+
+/* A token space of a call on a device. */
+typedef struct mixwright_device_space {
+  int64_t size; /* of every sequence, unless it is packed or follows from another space */
+  mixwright_device_vector starts; /* cu_seqlens; none: it is not packed, or has a base */
+} mixwright_device_space;
+
+/* One tensor of a call on a device. Strides are in elements. Sequence b and head h of the call
+ * have the elements at data + b * batch_stride + (h / head_group) * head_stride, and those of a
+ * packed dimension begin further on:
+ *   at starts[b]                   along a space without a base,
+ *   after the blocks of all sequences before b      along blocks, of a tensor of the caller,
+ *   at floor(starts[b] / block) + b                 along blocks, of a workspace.
+ * The last of these needs no sum; no two sequences meet there, since
+ * floor((s + t) / block) + 1 >= floor(s / block) + ceil(t / block). Caches have no packed
+ * dimension, and a state is that of slot slots[b], if there are slots. */
 typedef struct mixwright_device_tensor {
   void *data; /* null: absent */
   int64_t batch_stride;
   int64_t head_stride;
   int64_t head_group; /* heads of the call for one head of this tensor, >= 1 */
   int64_t strides[MIXWRIGHT_MAX_RANK];
-  int64_t sizes[MIXWRIGHT_MAX_RANK];
 } mixwright_device_tensor;
 
-/* The one parameter of a device kernel, by value; `tensors` has an entry per argument. A
- * phase is one launch of token_blocks * instances * feature_blocks blocks of threads,
- * numbered with the feature block the fastest and the token block the slowest, in
- * one dimension. Phases run one after the other. */
+/* Where the rows of a cache are: `mixwright_paging`, the table of sequence b being
+ * table + b * table_stride. */
+typedef struct mixwright_device_cache {
+  const int32_t *table; /* NULL: pages are in order */
+  int64_t table_stride;
+  int64_t pages, page_rows, page_stride;
+} mixwright_device_cache;
+
+/* The one parameter of a device kernel, by value: this, and behind it a
+ * `mixwright_device_space` for each space of the kernel, a `mixwright_device_tensor` for each
+ * argument, and a `mixwright_device_cache` for each that is a cache, in order.
+ *
+ * A phase is one launch of token_blocks * instances * feature_blocks blocks of threads, in one
+ * dimension, the feature block the fastest and the token block the slowest. An instance is
+ * (sequence, head), the head the fastest. Sequences may have fewer token blocks; the rest has
+ * nothing to do. Where the phase's space is packed, nobody but the device knows how many there
+ * are: an instance is then a head, and the token blocks of all sequences are one list, in which
+ * those of sequence b, with r rows each, begin at floor(starts[b] / r) + b (r: in tokens). Phases
+ * run one after the other. */
 typedef struct mixwright_device_call {
-  int64_t heads;
-  int64_t instances;    /* batch entries times heads */
-  int64_t token_blocks; /* of the longest sequence */
-  mixwright_device_tensor tensors[1];
+  int64_t sequences;
+  int64_t heads;        /* that the phase runs for */
+  int64_t head_group;   /* heads of the call for one of these, >= 1 */
+  int64_t instances;    /* sequences times heads; of a packed phase: heads */
+  int64_t token_blocks; /* at most so many of each sequence; of a packed phase: in the list */
+  mixwright_device_vector positions; /* of a kernel that has them */
+  mixwright_device_vector slots;     /* none: states are in the order of the sequences */
 } mixwright_device_call;
+
+/* The bytes of a parameter before its tensors, before its caches, and all. */
+#define MIXWRIGHT_DEVICE_TENSORS(spaces)                                                           \
+  (sizeof(mixwright_device_call) + (size_t)(spaces) * sizeof(mixwright_device_space))
+#define MIXWRIGHT_DEVICE_CACHES(spaces, args)                                                      \
+  (MIXWRIGHT_DEVICE_TENSORS(spaces) + (size_t)(args) * sizeof(mixwright_device_tensor))
+#define MIXWRIGHT_DEVICE_BYTES(spaces, args, caches)                                               \
+  (MIXWRIGHT_DEVICE_CACHES(spaces, args) + (size_t)(caches) * sizeof(mixwright_device_cache))
 
 #ifdef __cplusplus
 }

@@ -33,12 +33,26 @@
 extern "C" {
 #endif
 
-/* All zero is a valid choice for a kernel without workspaces. */
+/* All zero is a valid choice for a kernel without workspaces.
+ *
+ * Packed sequences, block tables and slots are as `mixwright_options` has them, but in the memory
+ * of the device, as positions are. A launch reads none of them, since it waits for nothing: what
+ * they hold is the caller's to get right, and may change between launches of a captured
+ * stream (CUDA graph), whose shapes stay. `state_slots` has one slot for each sequence. */
 typedef struct mixwright_launch_options {
   mixwright_layout layout;
   void *stream;    /* CUstream, cudaStream_t or hipStream_t; NULL: the default stream */
   void *workspace; /* memory of the device, aligned to 64, until the stream has passed the call */
   size_t workspace_bytes;
+  const mixwright_packing *packings; /* one for every token axis, or none: not packed */
+  int32_t num_packings;
+  const mixwright_block_table *block_tables; /* none: no cache is paged */
+  int32_t num_block_tables;
+  const DLTensor *state_slots; /* NULL: states are in the order of the batch */
+  /* The most tokens that any sequence has, new ones too; kernels with caches have work and
+   * workspaces for so many. 0: as many as the caches have rows for. Must be given where every
+   * cache keeps a window only. */
+  int64_t most_tokens;
 } mixwright_launch_options;
 
 /* The kernel of a list that runs on a device of DLPack (kDLCUDA or kDLROCM and a number): the one
@@ -70,7 +84,8 @@ MIXWRIGHT_EXPORT mixwright_status mixwright_prepare(const mixwright_kernel *kern
  * the batch. `options` may be NULL.
  *
  * Besides the errors of mixwright_prepare:
- * MIXWRIGHT_INVALID_ARGUMENT: as of `mixwright_run`; a tensor is not in the memory of the
+ * MIXWRIGHT_INVALID_ARGUMENT: as of `mixwright_run`, apart from what offsets, positions and
+ * tables hold; a tensor is not in the memory of the
  * device that the first one is in; the workspace is too small or not aligned.
  * MIXWRIGHT_UNSUPPORTED: more blocks or tokens than a launch can count.
  * MIXWRIGHT_DEVICE_ERROR: the driver refused a launch; the message has its words. */

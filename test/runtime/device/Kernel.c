@@ -9,10 +9,11 @@
 #include <stddef.h>
 
 /* The layout of a call that the IR below reads in bytes. */
-_Static_assert(offsetof(mixwright_device_call, tensors) == 24 &&
-                   sizeof(mixwright_device_tensor) == 96 &&
-                   offsetof(mixwright_device_tensor, strides) == 32 &&
-                   offsetof(mixwright_device_tensor, sizes) == 64,
+_Static_assert(offsetof(mixwright_device_call, heads) == 8 &&
+                   offsetof(mixwright_device_call, instances) == 24 &&
+                   sizeof(mixwright_device_call) == 72 && sizeof(mixwright_device_space) == 24 &&
+                   MIXWRIGHT_DEVICE_TENSORS(1) == 96 && sizeof(mixwright_device_tensor) == 64 &&
+                   offsetof(mixwright_device_tensor, strides) == 32,
                "the device call has another layout");
 
 /* @at: the address of element (t, k) of tensor n in the instance of this block. @row, @column: the
@@ -24,16 +25,16 @@ _Static_assert(offsetof(mixwright_device_call, tensors) == 24 &&
   "  ret i64 %value\n"                                                                             \
   "}\n"                                                                                            \
   "define internal ptr @at(ptr %call, i64 %n, i64 %instance, i64 %t, i64 %k) {\n"                  \
-  "  %offset = mul i64 %n, 96\n"                                                                   \
+  "  %offset = mul i64 %n, 64\n"                                                                   \
   "  %tensor = getelementptr i8, ptr %call, i64 %offset\n"                                         \
-  "  %heads = call i64 @number(ptr %call, i64 0)\n"                                                \
+  "  %heads = call i64 @number(ptr %call, i64 8)\n"                                                \
   "  %b = udiv i64 %instance, %heads\n"                                                            \
   "  %h = urem i64 %instance, %heads\n"                                                            \
-  "  %data = call i64 @number(ptr %tensor, i64 24)\n"                                              \
-  "  %batch_stride = call i64 @number(ptr %tensor, i64 32)\n"                                      \
-  "  %head_stride = call i64 @number(ptr %tensor, i64 40)\n"                                       \
-  "  %head_group = call i64 @number(ptr %tensor, i64 48)\n"                                        \
-  "  %stride = call i64 @number(ptr %tensor, i64 56)\n"                                            \
+  "  %data = call i64 @number(ptr %tensor, i64 96)\n"                                              \
+  "  %batch_stride = call i64 @number(ptr %tensor, i64 104)\n"                                     \
+  "  %head_stride = call i64 @number(ptr %tensor, i64 112)\n"                                      \
+  "  %head_group = call i64 @number(ptr %tensor, i64 120)\n"                                       \
+  "  %stride = call i64 @number(ptr %tensor, i64 128)\n"                                           \
   "  %own = udiv i64 %h, %head_group\n"                                                            \
   "  %from_batch = mul i64 %b, %batch_stride\n"                                                    \
   "  %from_head = mul i64 %own, %head_stride\n"                                                    \
@@ -48,14 +49,14 @@ _Static_assert(offsetof(mixwright_device_call, tensors) == 24 &&
   "define internal void @run(ptr %call, i32 %tid32, i32 %block32, i1 %adds) {\n"                   \
   "  %tid = zext i32 %tid32 to i64\n"                                                              \
   "  %block = zext i32 %block32 to i64\n"                                                          \
-  "  %instances = call i64 @number(ptr %call, i64 8)\n"                                            \
+  "  %instances = call i64 @number(ptr %call, i64 24)\n"                                           \
   "  %token_block = udiv i64 %block, %instances\n"                                                 \
   "  %instance = urem i64 %block, %instances\n"                                                    \
   "  %first = mul i64 %token_block, 4\n"                                                           \
   "  %row = udiv i64 %tid, 4\n"                                                                    \
   "  %k = urem i64 %tid, 4\n"                                                                      \
   "  %t = add i64 %first, %row\n"                                                                  \
-  "  %tokens = call i64 @number(ptr %call, i64 88)\n"                                              \
+  "  %tokens = call i64 @number(ptr %call, i64 72)\n"                                              \
   "  %in_tensor = icmp ult i64 %t, %tokens\n"                                                      \
   "  %in_block = icmp ult i64 %row, 4\n"                                                           \
   "  %is_mine = and i1 %in_tensor, %in_block\n"                                                    \
@@ -73,7 +74,7 @@ _Static_assert(offsetof(mixwright_device_call, tensors) == 24 &&
   "  %w = call ptr @at(ptr %call, i64 3, i64 %instance, i64 %t, i64 %k)\n"                         \
   "  %o = call ptr @at(ptr %call, i64 2, i64 %instance, i64 %t, i64 %k)\n"                         \
   "  %doubled = load float, ptr %w, align 4\n"                                                     \
-  "  %state = call i64 @number(ptr %call, i64 120)\n"                                              \
+  "  %state = call i64 @number(ptr %call, i64 160)\n"                                              \
   "  %is_absent = icmp eq i64 %state, 0\n"                                                         \
   "  br i1 %is_absent, label %store, label %load\n"                                                \
   "load:\n"                                                                                        \
@@ -91,7 +92,7 @@ _Static_assert(offsetof(mixwright_device_call, tensors) == 24 &&
 
 #define CUDA_KERNEL(NAME, ADDS, CHIP)                                                              \
   "define ptx_kernel void @" NAME                                                                  \
-  "(ptr byval({ [51 x i64] }) align 8 %call) \"target-cpu\"=\"" CHIP "\" {\n"                      \
+  "(ptr byval({ [44 x i64] }) align 8 %call) \"target-cpu\"=\"" CHIP "\" {\n"                      \
   "  %tid = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()\n"                                           \
   "  %block = call i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()\n"                                       \
   "  call void @run(ptr %call, i32 %tid, i32 %block, i1 " ADDS ")\n"                               \
@@ -106,7 +107,7 @@ _Static_assert(offsetof(mixwright_device_call, tensors) == 24 &&
 
 #define HIP_KERNEL(NAME, ADDS)                                                                     \
   "define amdgpu_kernel void @" NAME                                                               \
-  "(ptr addrspace(4) byref({ [51 x i64] }) align 8 %constant) \"target-cpu\"=\"gfx942\" {\n"       \
+  "(ptr addrspace(4) byref({ [44 x i64] }) align 8 %constant) \"target-cpu\"=\"gfx942\" {\n"       \
   "  %call = addrspacecast ptr addrspace(4) %constant to ptr\n"                                    \
   "  %tid = call i32 @llvm.amdgcn.workitem.id.x()\n"                                               \
   "  %block = call i32 @llvm.amdgcn.workgroup.id.x()\n"                                            \
