@@ -335,7 +335,8 @@ void PhaseEmitter::bindArguments() {
         continue;
       }
       const Extent &extent = extents[layout.findSpace(cast<StringAttr>(axes[dim]).getValue())];
-      view.sizes.push_back(k.toInt64(extent.size));
+      // Sizes are not negative: the upper half of what they are extended to costs no register.
+      view.sizes.push_back(arith::ExtUIOp::create(k.b, k.b.getI64Type(), extent.size));
       Value first = kind == "workspace" ? extent.place : extent.start;
       if (first && !view.paging)
         start = k.add(start, k.multiply(k.toInt64(first), view.strides.back()));

@@ -40,8 +40,8 @@ Option getPackingOption();
 llvm::Expected<driver::TensorMap> readOffsets(llvm::StringRef text);
 
 Option getTargetOption();
-/// The GPU of --target, or null for the CPU. Errors: no such target or device; `wanted` is a form,
-/// or an option asks for something, that no GPU runs.
+/// The GPU of --target, or null for the CPU. Errors: no such target or device; `wanted` is a form
+/// that no GPU runs.
 llvm::Expected<std::unique_ptr<driver::Gpu>> openTarget(const Arguments &arguments,
                                                         driver::FormChoice wanted);
 /// For a GPU, or for the CPU if it is null.

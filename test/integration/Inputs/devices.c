@@ -19,6 +19,7 @@ typedef struct {
   int64_t tokens, batch, heads, heads_of_others;
   mixwright_layout layout;
   int has_states;
+  int is_packed; /* `tokens` in all: the batch are sequences of different lengths */
 } problem;
 
 /* A float32 tensor in memory of the host, and of the device if there is one. */
@@ -42,6 +43,13 @@ static void require(mixwright_status status, const char *what) {
 
 static int is_result(const mixwright_arg *arg) {
   return arg->kind == MIXWRIGHT_OUTPUT || arg->kind == MIXWRIGHT_STATE_OUT;
+}
+
+static int has_tokens(const mixwright_arg *arg) {
+  for (int d = 0; d < arg->rank; ++d)
+    if (arg->dims[d].space >= 0)
+      return 1;
+  return 0;
 }
 
 static int is_state(const mixwright_arg *arg) {
@@ -73,7 +81,7 @@ static void make(tensor *t, const mixwright_arg *arg, const problem *p, int64_t 
   t->arg = arg;
   int ndim = 0, is_token_first = arg->rank > 0 && arg->dims[0].space >= 0;
   int heads_later = p->layout == MIXWRIGHT_BTHD && is_token_first && arg->kind != MIXWRIGHT_PARAM;
-  if (arg->kind != MIXWRIGHT_PARAM)
+  if (arg->kind != MIXWRIGHT_PARAM && !(p->is_packed && has_tokens(arg)))
     t->shape[ndim++] = p->batch;
   if (heads_later)
     t->shape[ndim++] = get_size(&arg->dims[0], p);
@@ -132,8 +140,27 @@ static void to_device(const mw_device *device, DLDevice which, tensor *t) {
   t->device_view.data = t->device_data;
 }
 
-static void launch(const mw_device *device, DLTensor **views, int32_t count, const problem *p) {
-  mixwright_launch_options options = {.layout = p->layout};
+/* Some of the tokens, none, one, and the rest. */
+static int32_t starts[] = {0, 30, 30, 31, 0};
+static int64_t num_starts = sizeof starts / sizeof starts[0];
+
+static mixwright_packing pack(DLTensor *offsets, const problem *p) {
+  starts[num_starts - 1] = (int32_t)p->tokens;
+  DLTensor view = {starts, {kDLCPU, 0}, 1, {kDLInt, 32, 1}, &num_starts, NULL, 0};
+  *offsets = view;
+  mixwright_packing packing = {NULL, offsets};
+  return packing;
+}
+
+static void launch(const mw_device *device, DLDevice which, DLTensor **views, int32_t count,
+                   const problem *p) {
+  DLTensor offsets;
+  mixwright_packing packing = pack(&offsets, p);
+  mixwright_launch_options options = {
+      .layout = p->layout, .packings = &packing, .num_packings = p->is_packed};
+  offsets.device = which;
+  check(device, device->driver->allocate(&offsets.data, sizeof starts), "allocates");
+  check(device, device->driver->copy_to_device(offsets.data, starts, sizeof starts), "copies");
   require(
       mixwright_launch_workspace_bytes(&KERNEL, views, count, &options, &options.workspace_bytes),
       "workspace");
@@ -146,6 +173,7 @@ static void launch(const mw_device *device, DLTensor **views, int32_t count, con
   check(device, device->driver->destroy_stream(options.stream), "ends a stream");
   if (options.workspace)
     check(device, device->driver->release(options.workspace), "frees");
+  check(device, device->driver->release(offsets.data), "frees");
 }
 
 /* Whether what came back is what the CPU computed, which is in `t->data`. */
@@ -176,12 +204,15 @@ static int run(const problem *p, const mw_device *device, DLDevice which) {
   int32_t count = make_all(tensors, p);
   for (int32_t n = 0; device && n < count; ++n)
     to_device(device, which, &tensors[n]);
-  mixwright_options options = {.layout = p->layout};
+  DLTensor offsets;
+  mixwright_packing packing = pack(&offsets, p);
+  mixwright_options options = {
+      .layout = p->layout, .packings = &packing, .num_packings = p->is_packed};
   list(tensors, count, p, 0, views);
   require(mixwright_run(&KERNEL, views, count, &options), "CPU");
   if (device) {
     list(tensors, count, p, 1, views);
-    launch(device, views, count, p);
+    launch(device, which, views, count, p);
   }
   for (int32_t n = 0; n < count; ++n) {
     if (device && is_result(tensors[n].arg) && views[n])
@@ -194,9 +225,10 @@ static int run(const problem *p, const mw_device *device, DLDevice which) {
 }
 
 static const problem problems[] = {
-    {0, 1, 2, 2, MIXWRIGHT_BTHD, 1},  {1, 2, 1, 1, MIXWRIGHT_BTHD, 0},
-    {5, 1, 2, 1, MIXWRIGHT_BHTD, 1},  {64, 0, 2, 2, MIXWRIGHT_BTHD, 1},
-    {67, 2, 4, 2, MIXWRIGHT_BTHD, 1}, {131, 1, 2, 2, MIXWRIGHT_BHTD, 0},
+    {0, 1, 2, 2, MIXWRIGHT_BTHD, 1, 0},   {1, 2, 1, 1, MIXWRIGHT_BTHD, 0, 0},
+    {5, 1, 2, 1, MIXWRIGHT_BHTD, 1, 0},   {64, 0, 2, 2, MIXWRIGHT_BTHD, 1, 0},
+    {67, 2, 4, 2, MIXWRIGHT_BTHD, 1, 0},  {131, 1, 2, 2, MIXWRIGHT_BHTD, 0, 0},
+    {131, 4, 2, 1, MIXWRIGHT_BTHD, 1, 1}, {101, 4, 2, 2, MIXWRIGHT_BHTD, 0, 1},
 };
 
 static int run_all(const char *name, DLDevice which) {

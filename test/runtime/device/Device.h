@@ -96,9 +96,11 @@ struct Call {
   DeviceTensor o{device, which, {batch, tokens, heads, TWICE_K}};
   DeviceTensor workspace{device, which, {batch * heads * ((tokens + 3) / 4 * 16)}};
   std::vector<DLTensor *> views{&x.view, &state.view, &o.view};
-  mixwright_launch_options options{MIXWRIGHT_BTHD, nullptr, workspace.memory, workspace.bytes()};
+  mixwright_launch_options options = {};
 
   explicit Call(DLDevice which, int64_t tokens = 6) : which(which), tokens(tokens) {
+    options.workspace = workspace.memory;
+    options.workspace_bytes = workspace.bytes();
     x.fillRandom(1);
     state.fillRandom(2);
   }

@@ -126,6 +126,27 @@ TEST_P(Launch, WorkspaceBytes) {
   EXPECT_EQ(bytes, size_t(call.batch * call.heads) * 128); // 5 rows of 16 bytes, aligned to 64
 }
 
+/// A pack's workspace follows from shapes alone: offsets are memory of the device, and not read.
+TEST_P(Launch, WorkspaceBytesOfAPack) {
+  Call call(which, 5);
+  int64_t rows[] = {10, 2, TWICE_K}, results[] = {10, 4, TWICE_K}, states[] = {3, 4, TWICE_K};
+  int64_t count = 4;
+  DLTensor offsets = {call.o.memory, which, 1, {kDLInt, 32, 1}, &count, nullptr, 0};
+  mixwright_packing packing = {"T", &offsets};
+  call.options.packings = &packing;
+  call.options.num_packings = 1;
+  int64_t *shapes[] = {rows, states, results};
+  for (int n = 0; n < 3; ++n) {
+    call.views[n]->ndim = 3;
+    call.views[n]->shape = shapes[n];
+  }
+  size_t bytes = 0;
+  ASSERT_EQ(mixwright_launch_workspace_bytes(&twice, call.views.data(), 3, &call.options, &bytes),
+            MIXWRIGHT_OK)
+      << mixwright_last_error();
+  EXPECT_EQ(bytes, size_t(call.heads) * 192); // 10 rows of 16 bytes for each head, aligned to 64
+}
+
 TEST_P(Launch, TheImageForTheChip) {
   if (!isCuda)
     return;

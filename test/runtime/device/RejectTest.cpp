@@ -70,6 +70,27 @@ TEST_F(RejectLaunch, MisalignedWorkspace) {
   expectInvalid("workspace: not aligned to 64 bytes");
 }
 
+TEST_F(RejectLaunch, OffsetsOfTheHost) {
+  int64_t starts[] = {0, 2, 6}, count = 3;
+  DLTensor offsets = {starts, {kDLCPU, 0}, 1, {kDLInt, 64, 1}, &count, nullptr, 0};
+  mixwright_packing packing = {nullptr, &offsets};
+  call.options.packings = &packing;
+  call.options.num_packings = 1;
+  expectInvalid("cu_seqlens of T: expected memory of CUDA device 1, got memory of the CPU");
+}
+
+TEST_F(RejectLaunch, NegativeMostTokens) {
+  call.options.most_tokens = -1;
+  expectInvalid("most_tokens is negative, -1");
+}
+
+TEST_F(RejectLaunch, SlotsWithoutStatesInPlace) {
+  int64_t shape[] = {2, 1};
+  DLTensor slots = {call.x.memory, cuda, 2, {kDLInt, 32, 1}, shape, nullptr, 0};
+  call.options.state_slots = &slots;
+  expectInvalid("state_slots: mixer 'twice' in the form chunked updates no state in place");
+}
+
 TEST_F(RejectLaunch, NoSuchDevice) {
   for (DLTensor *view : call.views)
     view->device.device_id = 7;
