@@ -45,8 +45,8 @@ static std::optional<Target> parseTarget(StringRef text) {
 
 bool Gpu::isTarget(StringRef target) { return parseTarget(target).has_value(); }
 
-/// The row of the table for a chip: its own, that with all instructions of the chip first, else that
-/// of the highest architecture of NVIDIA below whose kernels later chips run too.
+/// The row of the table for a chip: its own, that with all instructions of the chip first, else
+/// that of the highest architecture of NVIDIA below whose kernels later chips run too.
 static Expected<std::string> chooseChip(StringRef name) {
   for (const std::string &own : {name.str() + "a", name.str()})
     if (findGpuChip(own))

@@ -1,5 +1,5 @@
-/* A library like nvJitLink, whose machine code is what it was asked for: "jit -arch=sm_80 5 .target".
- * With REFUSES it takes nothing. */
+/* A library like nvJitLink, whose machine code is what it was asked for: "jit -arch=sm_80 5
+ * .target". With REFUSES it takes nothing. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
