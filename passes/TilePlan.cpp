@@ -154,6 +154,12 @@ bool TilePlan::dependsOnAnchor(Value value) {
   return result;
 }
 
+bool mix::isFunction(Operation *op) {
+  return isa<math::MathDialect>(op->getDialect()) &&
+         !isa<math::AbsFOp, math::AbsIOp, math::CopySignOp, math::FmaOp, math::FloorOp,
+              math::CeilOp, math::RoundEvenOp>(op);
+}
+
 /// Whether a value of a token is a row: it has feature axes.
 static bool isRow(Value value) {
   return static_cast<size_t>(cast<RankedTensorType>(value.getType()).getRank()) >
@@ -165,13 +171,11 @@ static bool hasCostlyOp(Value value, SmallPtrSetImpl<Operation *> &seen) {
   Operation *op = value.getDefiningOp();
   if (!op || !isRow(value) || !seen.insert(op).second)
     return false;
-  bool isCheapMath = isa<math::AbsFOp, math::AbsIOp, math::CopySignOp, math::FmaOp, math::FloorOp,
-                         math::CeilOp, math::RoundEvenOp>(op);
   auto division = dyn_cast<arith::DivFOp>(op);
   return isa<ReduceOp>(op) || (division && isRow(stripBroadcasts(division.getRhs()))) ||
-         (isa<math::MathDialect>(op->getDialect()) && !isCheapMath) ||
-         llvm::any_of(op->getOperands(),
-                      [&](Value operand) { return hasCostlyOp(stripBroadcasts(operand), seen); });
+         isFunction(op) || llvm::any_of(op->getOperands(), [&](Value operand) {
+           return hasCostlyOp(stripBroadcasts(operand), seen);
+         });
 }
 
 bool mix::isCostlyRow(Value value) {

@@ -55,6 +55,9 @@ inline constexpr llvm::StringLiteral kLoopPosition = "*";
 /// the source is computed (not an argument) or a cache.
 mlir::Value getTokenIndex(ReadOp read);
 
+/// Whether the op is a function of a real that takes many instructions.
+bool isFunction(mlir::Operation *op);
+
 /// Whether it is better to store a row that is computed from a token (a value with feature axes)
 /// than to compute it again: it takes functions, divisions or reductions. Factors that are one
 /// number per token do not count, as weights can take them.

@@ -263,10 +263,7 @@ bool PhaseEmitter::isCostly(Value value) {
   auto it = costly.find(value);
   if (it != costly.end())
     return it->second;
-  bool isCheapMath =
-      isa<math::AbsFOp, math::AbsIOp, math::CopySignOp, math::FmaOp, math::FloorOp, math::CeilOp>(
-          op);
-  bool result = (isa<math::MathDialect>(op->getDialect()) && !isCheapMath) ||
+  bool result = isFunction(op) ||
                 isa<arith::DivFOp, arith::RemFOp, arith::DivSIOp, arith::RemSIOp,
                     arith::FloorDivSIOp, arith::CeilDivSIOp>(op) ||
                 llvm::any_of(op->getOperands(), [&](Value operand) { return isCostly(operand); });
