@@ -45,14 +45,24 @@ Evaluator::Range Evaluator::getRange(StringRef axis) const {
   return block ? *block : Range{0, sizes.lookup(axis).value_or(0)};
 }
 
+Tensors Evaluator::getAll(ValueRange values) {
+  Tensors tensors;
+  for (Value value : values)
+    tensors.push_back(get(value));
+  return tensors;
+}
+
+Tensors Evaluator::makeEmpty(ValueRange values) {
+  Tensors tensors;
+  for (Value value : values)
+    tensors.push_back(Tensor::make(getShape(value)));
+  return tensors;
+}
+
 Expected<Tensors> Evaluator::evaluateFor(ForOp op) {
   Block &body = op.getBody().front();
   unsigned numStates = op.getNumStates();
-  Tensors states, outputs;
-  for (Value init : op.getInits())
-    states.push_back(get(init));
-  for (Value output : op.getOutputs())
-    outputs.push_back(Tensor::make(getShape(output)));
+  Tensors states = getAll(op.getInits()), outputs = makeEmpty(op.getOutputs());
   if (!sizes.lookup(op.getSpace()))
     return errorAt(op, "no input has the axis '" + op.getSpace() + "'");
 
@@ -85,11 +95,7 @@ Expected<Tensors> Evaluator::evaluateFor(ForOp op) {
 Expected<Tensors> Evaluator::evaluateForBlocks(ForBlocksOp op) {
   Block &body = op.getBody().front();
   unsigned numStates = op.getNumStates();
-  Tensors states, outputs;
-  for (Value init : op.getInits())
-    states.push_back(get(init));
-  for (Value output : op.getOutputs())
-    outputs.push_back(Tensor::make(getShape(output)));
+  Tensors states = getAll(op.getInits()), outputs = makeEmpty(op.getOutputs());
   std::optional<int64_t> size = sizes.lookup(op.getSpace());
   if (!size)
     return errorAt(op, "no input has the axis '" + op.getSpace() + "'");

@@ -66,6 +66,9 @@ private:
   llvm::Expected<Tensors> evaluateInitial(InitialOp op);
   llvm::Expected<Tensors> evaluateFor(ForOp op);
   llvm::Expected<Tensors> evaluateForBlocks(ForBlocksOp op);
+  Tensors getAll(mlir::ValueRange values);
+  /// A tensor for each value, to be filled.
+  Tensors makeEmpty(mlir::ValueRange values);
   /// The positions of a space that a recurrence walks: all, or those of the block at hand.
   struct Range {
     int64_t begin, end;

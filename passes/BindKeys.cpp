@@ -31,15 +31,7 @@ namespace {
 /// Finds the costly rows of keys that a reduction needs.
 class KeyRows {
 public:
-  explicit KeyRows(Operation *reduction) {
-    auto addAxes = [&](Attribute list) {
-      llvm::append_range(
-          keys, getIndexAxes(llvm::to_vector(cast<ArrayAttr>(list).getAsValueRange<StringAttr>())));
-    };
-    if (auto streamed = dyn_cast<StreamedReductionOp>(reduction))
-      llvm::for_each(streamed.getAxes(), addAxes);
-    else
-      addAxes(cast<ReduceOp>(reduction).getAxes());
+  explicit KeyRows(Operation *reduction) : keys(getReducedVariables(reduction)) {
     for (Value operand : reduction->getOperands())
       visit(operand);
   }

@@ -71,6 +71,19 @@ StringRef mix::getRowVariable(Operation *anchor) {
   return rows.empty() ? StringRef() : rows.front();
 }
 
+SmallVector<StringRef> mix::getReducedVariables(Operation *op) {
+  SmallVector<StringRef> variables;
+  auto add = [&](Attribute list) {
+    llvm::append_range(variables, getIndexAxes(llvm::to_vector(
+                                      cast<ArrayAttr>(list).getAsValueRange<StringAttr>())));
+  };
+  if (auto streamed = dyn_cast<StreamedReductionOp>(op))
+    llvm::for_each(streamed.getAxes(), add);
+  else if (auto reduce = dyn_cast<ReduceOp>(op))
+    add(reduce.getAxes());
+  return variables;
+}
+
 StringRef mix::getRowSpace(Operation *anchor) {
   if (StringRef space = getLoopSpace(anchor); !space.empty())
     return space;
@@ -193,15 +206,9 @@ void TilePlan::findKeptBinds(func::FuncOp mixer) {
   if (mixer->hasAttr(kStepAttr))
     return;
   llvm::StringSet<> reduced;
-  auto addAxes = [&](Attribute list) {
-    for (StringRef axis : cast<ArrayAttr>(list).getAsValueRange<StringAttr>())
-      reduced.insert(axis);
-  };
   for (Operation &op : mixer.getBody().front())
-    if (auto reduce = dyn_cast<ReduceOp>(op))
-      addAxes(reduce.getAxes());
-    else if (auto streamed = dyn_cast<StreamedReductionOp>(op))
-      llvm::for_each(streamed.getAxes(), addAxes);
+    for (StringRef variable : getReducedVariables(&op))
+      reduced.insert(variable);
   for (auto bind : mixer.getBody().front().getOps<BindOp>()) {
     bool isReadAtKeys = llvm::any_of(bind->getUsers(), [&](Operation *user) {
       auto read = dyn_cast<ReadOp>(user);

@@ -40,6 +40,8 @@ llvm::StringRef getLoopSpace(mlir::Operation *op);
 /// The index axis of an anchor's results: `"t:T"`; empty for none, and for `mix.for` and
 /// `mix.for_blocks`, whose outputs have the plain axis of their space.
 llvm::StringRef getRowVariable(mlir::Operation *anchor);
+/// The index variables that a reduction over tokens reduces; none of another operation.
+llvm::SmallVector<llvm::StringRef> getReducedVariables(mlir::Operation *op);
 /// The space of the positions that an anchor computes, or empty.
 llvm::StringRef getRowSpace(mlir::Operation *anchor);
 /// Whether the value is a state after the last token.
